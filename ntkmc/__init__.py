@@ -1,0 +1,1 @@
+"""Infinitely wide neural networks that complete images, tables and matrices."""
