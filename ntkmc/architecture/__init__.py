@@ -1,0 +1,41 @@
+"""Networks as data: layers, standard networks, their checks and their spelling in YAML."""
+
+from ntkmc.architecture.checks import check
+from ntkmc.architecture.layers import (
+    LAYERS,
+    ArchitectureError,
+    Conv,
+    Downsample,
+    Erf,
+    Identity,
+    Layer,
+    LeakyRelu,
+    Relu,
+    Role,
+    Sequential,
+    Upsample,
+)
+from ntkmc.architecture.networks import NETWORKS, autoencoder
+from ntkmc.architecture.spelling import from_dict, from_yaml, to_dict, to_yaml
+
+__all__ = [
+    "LAYERS",
+    "NETWORKS",
+    "ArchitectureError",
+    "Conv",
+    "Downsample",
+    "Erf",
+    "Identity",
+    "Layer",
+    "LeakyRelu",
+    "Relu",
+    "Role",
+    "Sequential",
+    "Upsample",
+    "autoencoder",
+    "check",
+    "from_dict",
+    "from_yaml",
+    "to_dict",
+    "to_yaml",
+]

@@ -1,0 +1,288 @@
+"""The layers a network is made of, as plain data.
+
+A layer is a frozen dataclass: it compares and hashes by value (so it can be a static argument of
+``jax.jit``) and says nothing about how it is computed. What *is* said here is what every reading
+needs to agree on: how a layer changes the size of an image, and which part it plays.
+
+To add a layer: write its dataclass, and list it in ``LAYERS`` under the name YAML gives it.
+"""
+
+import enum
+import math
+import numbers
+import operator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+Shape = tuple[int, int]
+
+PADDINGS = ("circular", "same", "reflect")
+UPSAMPLINGS = ("nearest", "bilinear")
+
+
+class ArchitectureError(ValueError):
+    """A network, or one of its layers, that cannot be built or cannot take an image."""
+
+
+class Role(enum.Enum):
+    """What a layer does to the distribution of the values it is given, at infinite width.
+
+    The dual activation of a nonlinearity is an expectation over Gaussians, and it is the sum over
+    the channels of a layer with weights that makes values Gaussian.
+    """
+
+    LINEAR = "has weights: its outputs are Gaussian"
+    ACTIVATION = "nonlinear: needs Gaussian inputs, and its outputs are not"
+    PASSIVE = "neither: its outputs are as its inputs were"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What all layers share. Sizes are (height, width) in pixels."""
+
+    role: ClassVar[Role] = Role.PASSIVE
+
+    @property
+    def reduction(self) -> int:
+        """The factor by which each side shrinks (1: it does not). It must divide the side."""
+        return 1
+
+    @property
+    def enlargement(self) -> int:
+        """The factor by which each side grows (1: it does not)."""
+        return 1
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Size of the output for an input of size ``shape``.
+
+        Raises
+        ------
+        ArchitectureError
+            If the layer cannot take an image of this size.
+        """
+        height, width = shape
+        if height % self.reduction or width % self.reduction:
+            raise ArchitectureError(
+                f"the image is {height} x {width} here, and its sides must divide by {self.reduction}"
+            )
+        grow, shrink = self.enlargement, self.reduction
+        return height * grow // shrink, width * grow // shrink
+
+
+@dataclass(frozen=True)
+class Conv(Layer):
+    """A convolution with an odd square filter, without bias.
+
+    Parameters
+    ----------
+    filter_size : int
+        Side of the filter in pixels, odd.
+    stride : int
+        Outputs are computed at the rows and columns that are 0 modulo ``stride``, which must divide
+        the sides of the image.
+    padding : {"circular", "same", "reflect"}
+        What lies beyond the edge: the opposite edge, zeros, or the mirrored image (the edge pixel
+        itself not repeated). All three keep the size.
+    """
+
+    role: ClassVar[Role] = Role.LINEAR
+
+    filter_size: int
+    stride: int = 1
+    padding: str = "circular"
+
+    def __post_init__(self):
+        _require_int(self, "filter_size", minimum=1)
+        _require_int(self, "stride", minimum=1)
+        _require_choice(self, "padding", PADDINGS)
+        if self.filter_size % 2 == 0:
+            raise ArchitectureError(
+                f"Conv: filter_size was {self.filter_size}; pass an odd number, so that the filter "
+                "has a centre"
+            )
+
+    @property
+    def reduction(self) -> int:
+        return self.stride
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if self.padding == "reflect" and min(shape) <= self.filter_size // 2:
+            height, width = shape
+            raise ArchitectureError(
+                f"the image is {height} x {width} here, too small to reflect "
+                f"{self.filter_size // 2} pixel(s) at its edges"
+            )
+        return super().output_shape(shape)
+
+
+@dataclass(frozen=True)
+class Relu(Layer):
+    """``sqrt(2) max(x, 0)``; the factor makes its dual activation 1 at 1."""
+
+    role: ClassVar[Role] = Role.ACTIVATION
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Layer):
+    """``c max(x, a x)`` with ``c^2 = 2 / (1 + a^2)``, which makes its dual activation 1 at 1.
+
+    Parameters
+    ----------
+    negative_slope : float
+        The slope ``a`` where x is negative, in (-1, 1): at -1 and 1 it would be ``|x|`` and ``x``.
+    """
+
+    role: ClassVar[Role] = Role.ACTIVATION
+
+    negative_slope: float = 0.01
+
+    def __post_init__(self):
+        slope = self.negative_slope
+        number = isinstance(slope, numbers.Real) and not isinstance(slope, bool)
+        if not number or not -1 < slope < 1:
+            raise ArchitectureError(
+                f"LeakyRelu: negative_slope was {slope!r}; pass a number between -1 and 1"
+            )
+        object.__setattr__(self, "negative_slope", float(slope))
+
+
+@dataclass(frozen=True)
+class Identity(Layer):
+    """``x``: a linear network is written with it in the place of an activation."""
+
+
+@dataclass(frozen=True)
+class Erf(Layer):
+    """The error function ``erf(x)``, unnormalised."""
+
+    role: ClassVar[Role] = Role.ACTIVATION
+
+
+@dataclass(frozen=True)
+class Downsample(Layer):
+    """Keeps the rows and columns that are 0 modulo ``factor``, which must divide the sides."""
+
+    factor: int = 2
+
+    def __post_init__(self):
+        _require_int(self, "factor", minimum=2)
+
+    @property
+    def reduction(self) -> int:
+        return self.factor
+
+
+@dataclass(frozen=True)
+class Upsample(Layer):
+    """Multiplies the sides by ``factor``.
+
+    Parameters
+    ----------
+    factor : int
+        At least 2.
+    method : {"nearest", "bilinear"}
+        ``nearest`` repeats each pixel ``factor`` times. ``bilinear`` interpolates with the
+        half-pixel convention (PyTorch's ``align_corners=False``): output ``i`` stands at
+        ``(i + 1/2) / factor - 1/2`` in units of input pixels. Beyond the edge it reads the opposite
+        edge in a network whose convolutions are circular, and repeats the edge pixel in any other.
+    """
+
+    factor: int = 2
+    method: str = "nearest"
+
+    def __post_init__(self):
+        _require_int(self, "factor", minimum=2)
+        _require_choice(self, "method", UPSAMPLINGS)
+
+    @property
+    def enlargement(self) -> int:
+        return self.factor
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Layers applied one after the other.
+
+    Parameters
+    ----------
+    layers : iterable of Layer or Sequential
+        A ``Sequential`` among them is replaced by its layers, so that two networks are equal when
+        they apply the same layers. Positions in messages count from 0, as in ``network[0]``.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, layers: Iterable["Layer | Sequential"]):
+        object.__setattr__(self, "layers", tuple(_flatten(layers)))
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.layers[index]
+
+    @property
+    def side_multiple(self) -> int:
+        """The smallest m such that every image whose sides are multiples of m passes."""
+        multiple, up, down = 1, 1, 1
+        for layer in self.layers:
+            down *= layer.reduction
+            multiple = math.lcm(multiple, down // math.gcd(up, down))
+            up *= layer.enlargement
+        return multiple
+
+    @property
+    def is_circular(self) -> bool:
+        """Whether every convolution pads circularly: the network then commutes with shifts."""
+        return all(layer.padding == "circular" for layer in self.layers if isinstance(layer, Conv))
+
+
+LAYERS: dict[str, type[Layer]] = {
+    "conv": Conv,
+    "relu": Relu,
+    "leaky_relu": LeakyRelu,
+    "identity": Identity,
+    "erf": Erf,
+    "downsample": Downsample,
+    "upsample": Upsample,
+}
+
+
+def _flatten(layers: Iterable[Layer | Sequential]) -> Iterator[Layer]:
+    position = 0
+    for layer in layers:
+        for inner in layer if isinstance(layer, Sequential) else (layer,):
+            if not isinstance(inner, Layer):
+                raise ArchitectureError(f"layer {position}: {_not_a_layer(inner)}")
+            yield inner
+            position += 1
+
+
+def _not_a_layer(candidate: object) -> str:
+    if isinstance(candidate, type) and issubclass(candidate, Layer):
+        return f"{candidate.__name__} is the class; pass an instance, {candidate.__name__}(...)"
+    names = ", ".join(layer.__name__ for layer in LAYERS.values())
+    return f"{candidate!r} is not a layer; pass one of {names}"
+
+
+def _require_int(layer: Layer, field: str, minimum: int) -> None:
+    value = getattr(layer, field)
+    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not integer or value < minimum:
+        raise ArchitectureError(
+            f"{type(layer).__name__}: {field} was {value!r}; "
+            f"pass a whole number that is at least {minimum}"
+        )
+    object.__setattr__(layer, field, operator.index(value))
+
+
+def _require_choice(layer: Layer, field: str, choices: tuple[str, ...]) -> None:
+    value = getattr(layer, field)
+    if value not in choices:
+        raise ArchitectureError(
+            f"{type(layer).__name__}: {field} was {value!r}; pass one of {', '.join(choices)}"
+        )

@@ -1,0 +1,66 @@
+"""Standard networks, by name."""
+
+from collections.abc import Callable
+
+from ntkmc.architecture.layers import (
+    ArchitectureError,
+    Conv,
+    Downsample,
+    Layer,
+    LeakyRelu,
+    Relu,
+    Sequential,
+    Upsample,
+)
+
+
+def autoencoder(
+    levels: int,
+    convs_per_level: int = 2,
+    negative_slope: float = 0.01,
+    filter_size: int = 3,
+    upsampling: str = "nearest",
+    padding: str = "circular",
+) -> Sequential:
+    """The convolutional autoencoder that inpaints images.
+
+    On the way down, ``levels`` times: ``convs_per_level`` times (convolution, activation), then
+    subsampling by 2. On the way up, ``levels`` times: upsampling by 2, then ``convs_per_level``
+    times (convolution, activation), with no activation after the very last convolution. With one
+    convolution a level, one more (convolution, activation) sits at the bottom.
+
+    Parameters
+    ----------
+    levels : int
+        How many times the image is halved. A pixel is filled in from those at most ``2**levels``
+        away, so a hole wider than that is filled in its middle with an average of the whole image.
+    convs_per_level : int
+        Two is the network of the large-hole experiments; one is that of the paper's notebook, whose
+        kernel is singular for want of an activation after the last upsampling.
+    negative_slope : float
+        Of the leaky ReLU; 0 gives a ReLU.
+    filter_size : int
+        Side of every filter, odd.
+    upsampling : {"nearest", "bilinear"}
+    padding : {"circular", "same", "reflect"}
+
+    References
+    ----------
+    Radhakrishnan, Stefanakis, Belkin and Uhler, "Simple, fast, and flexible framework for matrix
+    completion with infinite width neural networks", PNAS 2022, section 5 and appendix M.
+    """
+    for name, value in (("levels", levels), ("convs_per_level", convs_per_level)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ArchitectureError(
+                f"autoencoder: {name} was {value!r}; pass a whole number that is at least 1"
+            )
+    activation = Relu() if negative_slope == 0 else LeakyRelu(negative_slope)
+    step: list[Layer] = [Conv(filter_size, padding=padding), activation]
+    convolutions = step * convs_per_level
+    down = [*convolutions, Downsample(2)]
+    bottom = step if convs_per_level == 1 else []
+    up = [Upsample(2, upsampling), *convolutions]
+    return Sequential([*(down * levels), *bottom, *(up * levels)[:-1]])
+
+
+NETWORKS: dict[str, Callable[..., Sequential]] = {"autoencoder": autoencoder}
