@@ -62,11 +62,11 @@ class Layer:
             If the layer cannot take an image of this size.
         """
         height, width = shape
-        if height % self.reduction or width % self.reduction:
-            raise ArchitectureError(
-                f"the image is {height} x {width} here, and its sides must divide by {self.reduction}"
-            )
         grow, shrink = self.enlargement, self.reduction
+        if height % shrink or width % shrink:
+            raise ArchitectureError(
+                f"the image is {height} x {width} here, and its sides must divide by {shrink}"
+            )
         return height * grow // shrink, width * grow // shrink
 
 

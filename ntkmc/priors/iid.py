@@ -41,7 +41,8 @@ class IIDPrior(Protocol):
 class IIDUniform:
     """Entries uniform on [low, high).
 
-    C1 = (low^2 + low high + high^2) / 3 and C2 = (low + high)^2 / 4. The defaults are the prior of the paper's large-hole inpainting (section 5).
+    C1 = (low^2 + low high + high^2) / 3 and C2 = (low + high)^2 / 4. The defaults are the prior
+    of the paper's large-hole inpainting (section 5).
     """
 
     low: float = 0.0
