@@ -1,0 +1,241 @@
+"""Exact convolutional kernels on a torus of any size, from a table that does not grow with it."""
+
+import dataclasses
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ntkmc import memory
+from ntkmc.architecture import Conv, Sequential, Upsample, check
+from ntkmc.kernels import _blocks, _pairs, _recursion
+from ntkmc.priors import IIDUniform
+
+Pixels = tuple[Int[Array, "..."], Int[Array, "..."]]
+
+
+class Kernels(NamedTuple):
+    """The two kernels of one network, when both are asked for."""
+
+    nngp: "PeriodicKernel"
+    ntk: "PeriodicKernel"
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class PeriodicKernel:
+    r"""Kernel of an infinitely wide convolutional network between all pixels of a circularly padded image.
+
+    A feature prior with independent, identically distributed entries makes the first kernel two numbers: the same
+    pixel, :math:`C_1`, and different pixels, :math:`C_2`. Averaging over a filter,
+
+    .. math:: (A K)(x, x') = \operatorname{mean}_a K(x + a, x' + a),
+
+    and subsampling keep it so. Each upsampling by :math:`f` multiplies the number of phases by :math:`f` on either
+    axis and widens the offsets :math:`d = x' - x` at which the kernel still varies: nearest,
+    :math:`K'(f a + b, d) = K(a, \lfloor (b + d) / f \rfloor)`, from radius :math:`R` to :math:`f (R + 1) - 1`;
+    bilinear (half-pixel convention) by two more positions. Beyond the radius it is one constant, or for bilinear
+    upsampling a function of the two phases. With
+
+    .. math:: \mathrm{NNGP} \leftarrow A\,\mathrm{NNGP},\; \mathrm{NTK} \leftarrow A\,\mathrm{NTK} + \mathrm{NNGP}
+              \quad\text{and}\quad
+              \mathrm{NNGP} \leftarrow \check\phi(\mathrm{NNGP}),\;
+              \mathrm{NTK} \leftarrow \mathrm{NTK}\,\check\phi'(\mathrm{NNGP})
+
+    at a convolution and at an activation this is the exact kernel at every resolution (the expansion theorem of the
+    matrix-completion paper, SI appendix M, without its low-resolution kernel). It is a JAX pytree and a linear
+    operator; the n x n matrix is never formed unless `dense` is asked for it.
+
+    Attributes
+    ----------
+    table : (rows, rows) kernel between the pairs of positions that can be told apart along each axis.
+    folded : (4, h, w) matrices of the near part, see `matvec`.
+    far : (Q^2, Q^2) value for pixels that never met, by phase; Q = 1 without bilinear upsampling.
+    shape : (H, W), the torus.
+    """
+
+    table: Float[Array, "rows rows"]
+    folded: Float[Array, "4 phases window"]
+    far: Float[Array, "far_phases far_phases"]
+    shape: tuple[int, int] = dataclasses.field(metadata={"static": True})
+    pairs: _pairs.Pairs = dataclasses.field(metadata={"static": True})
+
+    @classmethod
+    def build(cls, network, shape, prior=IIDUniform(0.0, 0.1), kind="ntk", dtype="float32"):
+        """Build the kernel of a network.
+
+        Parameters
+        ----------
+        network : `Sequential` of circular convolutions with odd filters, activations, subsamplings, upsamplings.
+        shape : (H, W) of the torus; see `padded_shape` for the smallest one that holds an image.
+        prior : feature prior with independent entries (`same` is C1, `different` is C2).
+        kind : "ntk", "nngp", or ("nngp", "ntk") for both from one recursion.
+        dtype : "float32" or "float64".
+
+        Raises
+        ------
+        ArchitectureError : the network does not fit the shape.
+        ValueError : a layer, the shape, the kind or the dtype is one that this kernel does not cover.
+        NotEnoughMemoryError : predicted before anything is allocated.
+        """
+        kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+        if not kinds or not set(kinds) <= {"nngp", "ntk"}:
+            raise ValueError(f"kind was {kind!r}; expected 'ntk', 'nngp' or ('nngp', 'ntk')")
+        dtype = _dtype(dtype)
+        pairs = _walk(network)
+        check(network, shape, image_to_image=True)
+        if tuple(shape) != padded_shape(network, shape):
+            raise ValueError(
+                f"shape was {tuple(shape)}; on so small a torus pixels meet around the edge: "
+                f"pass at least {padded_shape(network, shape)}, which is padded_shape(network, shape)"
+            )
+        memory.require(
+            predicted_bytes(network, dtype),
+            f"the kernel of this network ({pairs.rows} x {pairs.rows} table)",
+            "use fewer levels, nearest upsampling or float32",
+        )
+        pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype)
+        built = {}
+        for name in kinds:
+            table = state.ntk if name == "ntk" else _recursion.nngp(state, _recursion.pair_phases(pairs))
+            built[name] = cls(table, *_operator(table, pairs), tuple(shape), pairs)
+        return built[kind] if isinstance(kind, str) else Kernels(built.get("nngp"), built.get("ntk"))
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.table.dtype
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes the kernel occupies; does not grow with the image."""
+        return self.table.nbytes + self.folded.nbytes + self.far.nbytes
+
+    def matvec(self, images: Float[Array, "... H W"]) -> Float[Array, "... H W"]:
+        """Apply the kernel matrix to one image or a stack of them.
+
+        The near part, one matrix product over blocks, is computed in the kernel's dtype; the far part, a sum over
+        the whole image, in the images' own, so that float64 images are accumulated in float64.
+        """
+        if images.shape[-2:] != self.shape:
+            raise ValueError(f"images have shape {images.shape}; the last two sides must be {self.shape}")
+        stack = images.reshape(-1, *self.shape)
+        near = _blocks.near_matvec(self.folded, stack, self.pairs)
+        return (near.astype(images.dtype) + self._far_matvec(stack)).reshape(images.shape)
+
+    def _far_matvec(self, stack):
+        period = self.pairs.far_period
+        blocks = stack.reshape(-1, self.shape[0] // period, period, self.shape[1] // period, period)
+        sums = blocks.sum(axis=(1, 3)).reshape(len(stack), -1)
+        spread = (sums @ self.far.astype(stack.dtype)).reshape(-1, period, period)
+        return jnp.tile(spread, (1, self.shape[0] // period, self.shape[1] // period))
+
+    def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
+        """Kernel between pixels given as (row, column) arrays, broadcast against each other (modulo the torus)."""
+        index = []
+        for a, b, side in zip(pixels_a, pixels_b, self.shape, strict=True):
+            d = (jnp.asarray(b) - a + side // 2) % side - side // 2
+            index.append(self.pairs.row(jnp.asarray(a), d, jnp))
+        return self.table[index[0], index[1]]
+
+    @property
+    def diagonal(self) -> Float[Array, "H W"]:
+        """K(x, x) of every pixel."""
+        rows, columns = (np.arange(side) for side in self.shape)
+        pixels = (rows[:, None], columns[None, :])
+        return self.entries(pixels, pixels)
+
+    def row(self, pixel: tuple[int, int]) -> Float[Array, "H W"]:
+        """K(pixel, x) for every pixel x: a heat map."""
+        rows, columns = (np.arange(side) for side in self.shape)
+        return self.entries(pixel, (rows[:, None], columns[None, :]))
+
+    def dense(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "a b"]:
+        """Kernel matrix between two lists of pixels, each (rows, columns) of one dimension.
+
+        Raises
+        ------
+        NotEnoughMemoryError : the matrix would not fit.
+        """
+        sizes = len(pixels_a[0]), len(pixels_b[0])
+        memory.require(
+            (self.dtype.itemsize + 8) * sizes[0] * sizes[1],
+            f"a dense {sizes[0]} x {sizes[1]} kernel matrix",
+            "ask for fewer pixels at a time, or use matvec, which never forms it",
+        )
+        column = tuple(jnp.asarray(side)[:, None] for side in pixels_a)
+        return _dense(self, column, tuple(jnp.asarray(side)[None, :] for side in pixels_b))
+
+    def on(self, shape: tuple[int, int]) -> "PeriodicKernel":
+        """The same network's kernel on another torus: the table is shared, nothing is computed.
+
+        Raises
+        ------
+        ValueError : the sides are no multiples of the period, or too short.
+        """
+        for side in shape:
+            if side % self.pairs.period or side < self.pairs.side:
+                raise ValueError(
+                    f"shape was {shape}; sides must be multiples of {self.pairs.period} and at least {self.pairs.side}"
+                )
+        return dataclasses.replace(self, shape=tuple(shape))
+
+
+@jax.jit
+def _dense(kernel, pixels_a, pixels_b):
+    return kernel.entries(pixels_a, pixels_b)
+
+
+def _dtype(dtype) -> np.dtype:
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype was {dtype}; expected 'float32' or 'float64'")
+    if dtype == np.float64 and not jax.config.jax_enable_x64:
+        raise ValueError("dtype was float64 but JAX runs in 32 bits: jax.config.update('jax_enable_x64', True) first")
+    return dtype
+
+
+def _walk(network) -> _pairs.Pairs:
+    """The pairs of the whole network; refuses layers this kernel does not cover, with their position."""
+    pairs = _pairs.Pairs()
+    for position, layer in enumerate(network):
+        reason = None
+        if isinstance(layer, Conv) and layer.padding != "circular":
+            reason = "its padding is not circular"
+        elif layer.reduction > 1 and pairs.period > 1:
+            reason = "it subsamples after an upsampling"
+        if reason:
+            raise ValueError(f"layer {position} ({layer!r}) has no periodic kernel: {reason}")
+        if isinstance(layer, Upsample):
+            pairs = _pairs.after(layer, pairs)
+    return pairs
+
+
+def padded_shape(network: Sequential, shape: tuple[int, int]) -> tuple[int, int]:
+    """The smallest torus for this network that holds an image of `shape`."""
+    pairs = _walk(network)
+    multiple = math.lcm(network.side_multiple, pairs.period)
+    return tuple(-(-max(side, pairs.side) // multiple) * multiple for side in shape)
+
+
+def predicted_bytes(network: Sequential, dtype="float32") -> int:
+    """Bytes that building the kernel will need at its largest moment (measured: see the tests)."""
+    pairs = _walk(network)
+    table = pairs.rows**2
+    return int(np.dtype(dtype).itemsize * (7 * table + np.prod(_blocks.folded_shape(pairs)) * 2))
+
+
+@functools.partial(jax.jit, static_argnames="pairs")
+def _operator(table, pairs):
+    """What `matvec` needs: the near part folded, and the far values by phase."""
+    x, d = pairs.members()
+    far_row = pairs.far_row(x[: pairs.near], d[: pairs.near])
+    near = table[: pairs.near, : pairs.near] - table[far_row][:, far_row]
+    phases = np.arange(pairs.far_period)
+    rows = pairs.far_row(phases[:, None], phases[None, :] - phases[:, None]).ravel()
+    q = pairs.far_period
+    far = table[rows][:, rows].reshape(q, q, q, q).transpose(0, 2, 1, 3).reshape(q * q, q * q)
+    return _blocks.fold_table(near, pairs), far

@@ -1,0 +1,79 @@
+"""The kernel recursion written out over all pairs of pixels, in float64 NumPy: what the fast kernels must equal."""
+
+import math
+
+import numpy as np
+
+from ntkmc.architecture import Conv, Downsample, Erf, Identity, LeakyRelu, Relu, Upsample
+
+
+def _axis_matrix(layer, side):
+    """The layer's linear map along one circular axis, (side_out, side_in)."""
+    if isinstance(layer, Downsample):
+        return np.eye(side)[:: layer.factor]
+    out = side * layer.factor
+    if layer.method == "nearest":
+        return np.eye(side)[np.arange(out) // layer.factor]
+    matrix = np.zeros((out, side))
+    for i in range(out):
+        source = (i + 0.5) / layer.factor - 0.5
+        low = math.floor(source)
+        matrix[i, low % side] += 1 - (source - low)
+        matrix[i, (low + 1) % side] += source - low
+    return matrix
+
+
+def _resample(kernel, layer):
+    rows, columns = (_axis_matrix(layer, side) for side in kernel.shape[:2])
+    return np.einsum("ai,bj,ijkl,ck,dl->abcd", rows, columns, kernel, rows, columns, optimize=True)
+
+
+def _convolve(kernel, size):
+    reach = size // 2
+    total = np.zeros_like(kernel)
+    for a in range(-reach, reach + 1):
+        for b in range(-reach, reach + 1):
+            total += np.roll(kernel, (-a, -b, -a, -b), axis=(0, 1, 2, 3))
+    return total / size**2
+
+
+def _activate(nngp, layer):
+    var = np.einsum("ijij->ij", nngp)
+    va, vb = var[:, :, None, None], var[None, None]
+    if isinstance(layer, Identity):
+        return nngp, np.ones_like(nngp)
+    if isinstance(layer, Erf):
+        root = np.sqrt((1 + 2 * va) * (1 + 2 * vb))
+        return 2 / np.pi * np.arcsin(2 * nngp / root), 4 / np.pi / np.sqrt(root**2 - 4 * nngp**2)
+    slope = 0.0 if isinstance(layer, Relu) else layer.negative_slope
+    assert isinstance(layer, Relu | LeakyRelu)
+    scale = np.sqrt(va * vb)
+    c = np.clip(nngp / scale, -1, 1)
+    same = np.eye(var.size).reshape(nngp.shape) > 0
+    c[same] = 1  # equal by construction
+    theta = np.arccos(c)
+    k1 = (np.sin(theta) + (np.pi - theta) * c) / np.pi
+    k0 = (np.pi - theta) / np.pi
+    a, b = 2 * slope / (1 + slope**2), (1 - slope) ** 2 / (1 + slope**2)
+    return scale * (a * c + b * k1), a + b * k0
+
+
+def grid_kernels(network, shape, same, different):
+    """NNGP and NTK as (H, W, H, W) arrays, without using periodicity."""
+    pixels = shape[0] * shape[1]
+    nngp = np.full((pixels, pixels), float(different))
+    np.fill_diagonal(nngp, same)
+    nngp = nngp.reshape(*shape, *shape)
+    ntk = np.zeros_like(nngp)
+    for layer in network:
+        if isinstance(layer, Conv):
+            nngp = _convolve(nngp, layer.filter_size)
+            ntk = _convolve(ntk, layer.filter_size) + nngp
+            step = slice(None, None, layer.stride)
+            nngp, ntk = nngp[step, step, step, step], ntk[step, step, step, step]
+        elif isinstance(layer, Downsample | Upsample):
+            nngp, ntk = _resample(nngp, layer), _resample(ntk, layer)
+        else:
+            nngp, slope = _activate(nngp, layer)
+            ntk = ntk * slope
+    return nngp, ntk
