@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from ntkmc.architecture import (
+    LAYERS,
+    ArchitectureError,
+    Conv,
+    Downsample,
+    LeakyRelu,
+    Relu,
+    Sequential,
+    Upsample,
+    autoencoder,
+)
+
+
+def test_layers_compare_and_hash_by_value():
+    assert Conv(3) == Conv(np.int64(3), 1, "circular")
+    assert len({Conv(3), Conv(3), Conv(5), Relu(), Relu(), LeakyRelu(0), LeakyRelu(0.0)}) == 4
+    assert hash(autoencoder(2)) == hash(autoencoder(2))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Conv(4), "Conv: filter_size was 4; pass an odd number"),
+        (lambda: Conv(0), "Conv: filter_size was 0"),
+        (lambda: Conv(3.0), "Conv: filter_size was 3.0; pass a whole number"),
+        (lambda: Conv(True), "Conv: filter_size was True"),
+        (lambda: Conv(3, stride=0), "Conv: stride was 0"),
+        (lambda: Conv(3, padding="valid"), "padding was 'valid'; pass one of circular, same"),
+        (lambda: LeakyRelu(1.0), "LeakyRelu: negative_slope was 1.0; pass a number between"),
+        (lambda: LeakyRelu(float("nan")), "negative_slope was nan"),
+        (lambda: LeakyRelu("0.1"), "negative_slope was '0.1'"),
+        (lambda: Downsample(1), "Downsample: factor was 1"),
+        (lambda: Upsample(2, "cubic"), "Upsample: method was 'cubic'; pass one of nearest"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(make, words):
+    with pytest.raises(ArchitectureError, match=words):
+        make()
+
+
+def test_sequential_flattens_what_is_nested():
+    inner = Sequential([Conv(3), Relu()])
+    network = Sequential([inner, Sequential([inner]), Conv(5)])
+    assert list(network) == [Conv(3), Relu(), Conv(3), Relu(), Conv(5)]
+    assert len(network) == 5
+    assert network[-1] == Conv(5)
+    assert network == Sequential([Conv(3), Relu(), Conv(3), Relu(), Conv(5)])
+
+
+def test_sequential_refuses_what_is_not_a_layer_by_position():
+    with pytest.raises(ArchitectureError, match=r"layer 1: 'relu' is not a layer; pass one of"):
+        Sequential([Conv(3), "relu"])
+    with pytest.raises(ArchitectureError, match=r"layer 0: Relu is the class; pass an instance"):
+        Sequential([Relu])
+
+
+@pytest.mark.parametrize("layer", [Conv(3), Conv(3, 2), Downsample(3), Upsample(4), Relu()])
+def test_output_shape_is_the_shape_of_strided_slices(layer):
+    image = np.zeros((12, 24))
+    expected = image[:: layer.reduction, :: layer.reduction].repeat(layer.enlargement, 0)
+    height, width = layer.output_shape(image.shape)
+    assert (height, width // 2) == (expected.shape[0], expected.shape[0])
+
+
+@pytest.mark.parametrize(
+    ("layers", "multiple"),
+    [
+        ([Conv(3)], 1),
+        ([Downsample(2), Downsample(2)], 4),
+        ([Downsample(2), Upsample(2), Downsample(2)], 2),
+        ([Upsample(2), Downsample(3)], 3),
+        ([Upsample(4), Downsample(2), Conv(3, 6)], 3),
+    ],
+)
+def test_side_multiple_is_the_smallest_that_passes(layers, multiple):
+    def passes(side):
+        shape = (side, side)
+        for layer in layers:
+            shape = layer.output_shape(shape)
+        return True
+
+    assert Sequential(layers).side_multiple == multiple
+    assert all(passes(multiple * n) for n in range(1, 9))
+    for smaller in range(1, multiple):
+        with pytest.raises(ArchitectureError):
+            passes(smaller)
+
+
+def test_is_circular():
+    assert autoencoder(1).is_circular
+    assert not autoencoder(1, padding="same").is_circular
+
+
+def test_every_layer_is_listed_under_its_name():
+    for name, layer in LAYERS.items():
+        assert name.replace("_", "") == layer.__name__.lower()

@@ -1,0 +1,77 @@
+import pytest
+
+from ntkmc.architecture import (
+    LAYERS,
+    ArchitectureError,
+    Conv,
+    Downsample,
+    LeakyRelu,
+    Relu,
+    Sequential,
+    Upsample,
+    autoencoder,
+    from_dict,
+    from_yaml,
+    to_dict,
+    to_yaml,
+)
+
+
+def example(layer):
+    return layer(5) if layer is Conv else layer()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *[example(layer) for layer in LAYERS.values()],
+        Conv(5, 2, "reflect"),
+        LeakyRelu(-0.25),
+        Upsample(3, "bilinear"),
+        Sequential([]),
+        Sequential([Conv(3), Relu(), Conv(1)]),
+        autoencoder(6),
+        autoencoder(2, 1, 0, 5, "bilinear", "same"),
+    ],
+)
+def test_round_trip(network):
+    assert from_dict(to_dict(network)) == network
+    assert from_yaml(to_yaml(network)) == network
+
+
+def test_written_by_hand():
+    text = """
+    - conv: {filter_size: 3}
+    - relu
+    - downsample
+    - leaky_relu: {negative_slope: 0.2}
+    """
+    assert from_yaml(text) == Sequential([Conv(3), Relu(), Downsample(2), LeakyRelu(0.2)])
+    assert from_yaml("autoencoder: {levels: 6}") == autoencoder(6)
+    assert from_yaml("[{autoencoder: {levels: 1}}, relu]") == Sequential([autoencoder(1), Relu()])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- conv: {filter_size: 3}\n- rellu", r"network\[1\]: unknown layer 'rellu'; did you mean"),
+        ("autoencodr: {levels: 6}", "network: unknown layer 'autoencodr'; did you mean 'autoenc"),
+        ("- xyz", r"unknown layer 'xyz'; known: conv, relu"),
+        ("- conv: {filtersize: 3}", r"network\[0\] \(conv\): unknown key 'filtersize'; did you m"),
+        ("- relu: {slope: 1}", r"unknown key 'slope'; it takes none"),
+        ("- conv", r"network\[0\] \(conv\): filter_size is missing"),
+        ("- conv: 3", r"network\[0\] \(conv\): 3 has no names"),
+        ("- conv: {filter_size: 4}", r"network\[0\]: Conv: filter_size was 4"),
+        ("- {conv: {filter_size: 3}, relu: {}}", r"network\[0\]: .* is not a layer"),
+        ("7", "network: 7 is not a layer"),
+        ("[", "not YAML"),
+    ],
+)
+def test_what_is_unknown_is_refused_by_position(text, words):
+    with pytest.raises(ArchitectureError, match=words):
+        from_yaml(text)
+
+
+def test_a_layer_without_a_spelling():
+    with pytest.raises(ArchitectureError, match="has no spelling"):
+        to_dict("relu")
