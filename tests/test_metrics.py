@@ -1,5 +1,6 @@
 import math
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -8,6 +9,12 @@ from ntkmc.datasets import load_image
 from ntkmc.metrics import psnr, ssim
 
 rng = np.random.default_rng(0)
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def test_psnr_of_a_constant_error():
@@ -25,7 +32,7 @@ def test_ssim_of_equal_images_is_one_and_channels_are_averaged():
 
 
 @pytest.mark.parametrize("metric", [psnr, ssim])
-def test_wrong_arguments_are_refused(metric):
+def test_wrong_arguments_are_refused(unchecked, metric):
     image = np.zeros((8, 8))
     with pytest.raises(ValueError, match=r"truth has dtype uint8; pass floating point"):
         metric(image.astype(np.uint8), image)

@@ -16,7 +16,7 @@ from ntkmc.architecture.layers import (
     Upsample,
 )
 from ntkmc.architecture.networks import NETWORKS, autoencoder
-from ntkmc.architecture.spelling import from_dict, from_yaml, to_dict, to_yaml
+from ntkmc.architecture.spelling import from_dict, from_yaml, resolve, to_dict, to_yaml
 
 __all__ = [
     "LAYERS",
@@ -36,6 +36,7 @@ __all__ = [
     "check",
     "from_dict",
     "from_yaml",
+    "resolve",
     "to_dict",
     "to_yaml",
 ]

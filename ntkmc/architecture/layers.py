@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 Shape = tuple[int, int]
 
 PADDINGS = ("circular", "same", "reflect")
@@ -103,9 +105,11 @@ class Conv(Layer):
             )
 
     @property
+    @override
     def reduction(self) -> int:
         return self.stride
 
+    @override
     def output_shape(self, shape: Shape) -> Shape:
         if self.padding == "reflect" and min(shape) <= self.filter_size // 2:
             height, width = shape
@@ -169,6 +173,7 @@ class Downsample(Layer):
         _require_int(self, "factor", minimum=2)
 
     @property
+    @override
     def reduction(self) -> int:
         return self.factor
 
@@ -196,6 +201,7 @@ class Upsample(Layer):
         _require_choice(self, "method", UPSAMPLINGS)
 
     @property
+    @override
     def enlargement(self) -> int:
         return self.factor
 

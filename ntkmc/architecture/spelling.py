@@ -6,13 +6,11 @@ standard one, ``{autoencoder: {levels: 6}}``.
 """
 
 import dataclasses
-import difflib
-import inspect
-from collections.abc import Callable, Collection
 from typing import Any
 
 import yaml
 
+from ntkmc import _spelling
 from ntkmc.architecture.layers import LAYERS, ArchitectureError, Layer, Sequential
 from ntkmc.architecture.networks import NETWORKS
 
@@ -43,6 +41,14 @@ def from_dict(spelling: Any) -> Layer | Sequential:
     return _read(spelling, "network")
 
 
+def resolve(spelling: Any) -> Any:
+    """A spelling with its defaults written out, which keeps the name of a standard network."""
+    from_dict(spelling)
+    if isinstance(spelling, list):
+        return [resolve(entry) for entry in spelling]
+    return _spelling.with_defaults(spelling, {**LAYERS, **NETWORKS})
+
+
 def to_yaml(network: Layer | Sequential) -> str:
     """``to_dict`` as YAML, a layer a line."""
     return yaml.safe_dump(to_dict(network), sort_keys=False, default_flow_style=None, width=100)
@@ -60,40 +66,4 @@ def from_yaml(text: str) -> Layer | Sequential:
 def _read(spelling: Any, place: str) -> Layer | Sequential:
     if isinstance(spelling, list):
         return Sequential([_read(entry, f"{place}[{i}]") for i, entry in enumerate(spelling)])
-    if isinstance(spelling, str):
-        name, arguments = spelling, None
-    elif isinstance(spelling, dict) and len(spelling) == 1:
-        ((name, arguments),) = spelling.items()
-    else:
-        raise ArchitectureError(
-            f"{place}: {spelling!r} is not a layer; write its name, or {{name: {{field: value}}}}"
-        )
-    maker = {**LAYERS, **NETWORKS}.get(name)
-    if maker is None:
-        raise ArchitectureError(
-            f"{place}: unknown layer {name!r}; {_nearest(name, [*LAYERS, *NETWORKS])}"
-        )
-    _check_arguments(maker, arguments, f"{place} ({name})")
-    try:
-        return maker(**(arguments or {}))
-    except ArchitectureError as error:
-        raise ArchitectureError(f"{place}: {error}") from None
-
-
-def _check_arguments(maker: Callable, arguments: Any, place: str) -> None:
-    arguments = {} if arguments is None else arguments
-    if not isinstance(arguments, dict):
-        raise ArchitectureError(f"{place}: {arguments!r} has no names; write {{field: value}}")
-    parameters = inspect.signature(maker).parameters
-    for key in arguments:
-        if key not in parameters:
-            raise ArchitectureError(f"{place}: unknown key {key!r}; {_nearest(key, parameters)}")
-    for key, parameter in parameters.items():
-        if parameter.default is parameter.empty and key not in arguments:
-            raise ArchitectureError(f"{place}: {key} is missing")
-
-
-def _nearest(name: Any, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(str(name), known, n=1)
-    choices = f"known: {', '.join(known)}" if known else "it takes none"
-    return f"did you mean {close[0]!r}? ({choices})" if close else choices
+    return _spelling.make(spelling, {**LAYERS, **NETWORKS}, place, ArchitectureError)

@@ -99,6 +99,9 @@ class IIDNormal:
         return self.mean + self.std * jax.random.normal(key, tuple(shape))
 
 
+PRIORS: dict[str, type[IIDPrior]] = {"iid_uniform": IIDUniform, "iid_normal": IIDNormal}
+
+
 def _require_finite(prior: object, field: str) -> None:
     value = getattr(prior, field)
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)

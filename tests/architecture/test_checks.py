@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+import jaxtyping
 import pytest
 
 from ntkmc.architecture import (
@@ -20,6 +21,12 @@ from ntkmc.architecture import (
 @dataclass(frozen=True)
 class Dropout(Layer):
     rate: float = 0.5
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def refused(layers, shape=(8, 8), **flags):
@@ -85,10 +92,10 @@ def test_image_to_image():
 
 
 @pytest.mark.parametrize("shape", [8, (8,), (8, 8, 3), (0, 8), ("a", 8)])
-def test_a_wrong_shape(shape):
+def test_a_wrong_shape(unchecked, shape):
     assert "shape was" in refused([Conv(3)], shape)
 
 
-def test_not_a_network():
+def test_not_a_network(unchecked):
     with pytest.raises(ArchitectureError, match="pass a Sequential"):
         check([Conv(3)], (8, 8))

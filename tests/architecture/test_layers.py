@@ -1,3 +1,4 @@
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -14,7 +15,13 @@ from ntkmc.architecture import (
 )
 
 
-def test_layers_compare_and_hash_by_value():
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+def test_layers_compare_and_hash_by_value(unchecked):
     assert Conv(3) == Conv(np.int64(3), 1, "circular")
     assert len({Conv(3), Conv(3), Conv(5), Relu(), Relu(), LeakyRelu(0), LeakyRelu(0.0)}) == 4
     assert hash(autoencoder(2)) == hash(autoencoder(2))
@@ -36,7 +43,7 @@ def test_layers_compare_and_hash_by_value():
         (lambda: Upsample(2, "cubic"), "Upsample: method was 'cubic'; pass one of nearest"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(make, words):
+def test_a_wrong_field_is_refused_by_name(unchecked, make, words):
     with pytest.raises(ArchitectureError, match=words):
         make()
 
@@ -50,7 +57,7 @@ def test_sequential_flattens_what_is_nested():
     assert network == Sequential([Conv(3), Relu(), Conv(3), Relu(), Conv(5)])
 
 
-def test_sequential_refuses_what_is_not_a_layer_by_position():
+def test_sequential_refuses_what_is_not_a_layer_by_position(unchecked):
     with pytest.raises(ArchitectureError, match=r"layer 1: 'relu' is not a layer; pass one of"):
         Sequential([Conv(3), "relu"])
     with pytest.raises(ArchitectureError, match=r"layer 0: Relu is the class; pass an instance"):

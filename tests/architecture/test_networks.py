@@ -1,3 +1,4 @@
+import jaxtyping
 import pytest
 
 from ntkmc.architecture import (
@@ -17,6 +18,12 @@ down = Downsample(2)
 up = Upsample(2)
 
 
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
 def test_two_convolutions_a_level():
     assert autoencoder(1) == Sequential(
         [Conv(3), act, Conv(3), act, down, up, Conv(3), act, Conv(3)]
@@ -30,7 +37,7 @@ def test_one_convolution_a_level_has_one_more_at_the_bottom():
 
 
 def test_slope_zero_is_a_relu():
-    assert Relu() in list(autoencoder(1, negative_slope=0))
+    assert Relu() in list(autoencoder(1, negative_slope=0.0))
     assert not any(isinstance(layer, LeakyRelu) for layer in autoencoder(1, negative_slope=0.0))
 
 
@@ -56,6 +63,6 @@ def test_takes_images_of_its_side_multiple(levels, convs_per_level):
 
 
 @pytest.mark.parametrize("levels", [0, -1, 1.5, True, "six"])
-def test_wrong_levels_are_refused(levels):
+def test_wrong_levels_are_refused(unchecked, levels):
     with pytest.raises(ArchitectureError, match="autoencoder: levels was"):
         autoencoder(levels)

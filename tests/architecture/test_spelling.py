@@ -1,3 +1,4 @@
+import jaxtyping
 import pytest
 
 from ntkmc.architecture import (
@@ -12,9 +13,16 @@ from ntkmc.architecture import (
     autoencoder,
     from_dict,
     from_yaml,
+    resolve,
     to_dict,
     to_yaml,
 )
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def example(layer):
@@ -31,7 +39,7 @@ def example(layer):
         Sequential([]),
         Sequential([Conv(3), Relu(), Conv(1)]),
         autoencoder(6),
-        autoencoder(2, 1, 0, 5, "bilinear", "same"),
+        autoencoder(2, 1, 0.0, 5, "bilinear", "same"),
     ],
 )
 def test_round_trip(network):
@@ -54,16 +62,16 @@ def test_written_by_hand():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- conv: {filter_size: 3}\n- rellu", r"network\[1\]: unknown layer 'rellu'; did you mean"),
-        ("autoencodr: {levels: 6}", "network: unknown layer 'autoencodr'; did you mean 'autoenc"),
-        ("- xyz", r"unknown layer 'xyz'; known: conv, relu"),
+        ("- conv: {filter_size: 3}\n- rellu", r"network\[1\]: unknown name 'rellu'; did you mean"),
+        ("autoencodr: {levels: 6}", "network: unknown name 'autoencodr'; did you mean 'autoenc"),
+        ("- xyz", r"unknown name 'xyz'; known: conv, relu"),
         ("- conv: {filtersize: 3}", r"network\[0\] \(conv\): unknown key 'filtersize'; did you m"),
         ("- relu: {slope: 1}", r"unknown key 'slope'; it takes none"),
         ("- conv", r"network\[0\] \(conv\): filter_size is missing"),
         ("- conv: 3", r"network\[0\] \(conv\): 3 has no names"),
         ("- conv: {filter_size: 4}", r"network\[0\]: Conv: filter_size was 4"),
-        ("- {conv: {filter_size: 3}, relu: {}}", r"network\[0\]: .* is not a layer"),
-        ("7", "network: 7 is not a layer"),
+        ("- {conv: {filter_size: 3}, relu: {}}", r"network\[0\]: .* is neither a name nor"),
+        ("7", "network: 7 is neither a name nor"),
         ("[", "not YAML"),
     ],
 )
@@ -72,6 +80,24 @@ def test_what_is_unknown_is_refused_by_position(text, words):
         from_yaml(text)
 
 
-def test_a_layer_without_a_spelling():
+def test_a_layer_without_a_spelling(unchecked):
     with pytest.raises(ArchitectureError, match="has no spelling"):
         to_dict("relu")
+
+
+def test_resolve_writes_the_defaults_and_keeps_the_name():
+    assert resolve({"autoencoder": {"levels": 6}}) == {
+        "autoencoder": {
+            "levels": 6,
+            "convs_per_level": 2,
+            "negative_slope": 0.01,
+            "filter_size": 3,
+            "upsampling": "nearest",
+            "padding": "circular",
+        }
+    }
+    assert resolve(["downsample", {"autoencoder": {"levels": 1}}])[0] == {
+        "downsample": {"factor": 2}
+    }
+    with pytest.raises(ArchitectureError):
+        resolve({"autoencoder": {"level": 6}})
