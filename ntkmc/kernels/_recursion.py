@@ -31,10 +31,16 @@ def initial(same: float, different: float, dtype) -> State:
     return State(gap, jnp.zeros((2, 2), dtype), jnp.full((1, 1), same, dtype))
 
 
+@functools.partial(jax.jit, static_argnames="axis")
+def _one_axis(matrix, index, weights, axis):
+    """L M (axis 0) or M L' (axis 1) for the sparse L that has these weights at these columns."""
+    taps = (jnp.take(matrix, column, axis=axis, mode="clip") for column in index.T)
+    return sum(jnp.expand_dims(w, 1 - axis) * tap for w, tap in zip(weights.T, taps, strict=True))
+
+
 def _both_axes(matrix, index, weights):
-    for _ in range(2):
-        matrix = sum(weights[:, k, None] * matrix[index[:, k]] for k in range(index.shape[1])).T
-    return matrix
+    # Two programs on purpose: in one, XLA fuses them and computes the first once for each tap of the second.
+    return _one_axis(_one_axis(matrix, index, weights, axis=0), index, weights, axis=1)
 
 
 def _pair_variances(variance, phases):
@@ -42,11 +48,19 @@ def _pair_variances(variance, phases):
     return tuple(variance[p][:, p] for p in phases)
 
 
-@functools.partial(jax.jit, static_argnames="is_conv")
 def _linear(state, rows, positions, same_rows, phases, is_conv):
-    gap = _both_axes(state.gap, *rows)
-    ntk = _both_axes(state.ntk, *rows)
-    variance = _both_axes(state.variance, *positions)
+    moved = State(
+        _both_axes(state.gap, *rows),
+        _both_axes(state.ntk, *rows),
+        _both_axes(state.variance, *positions),
+    )
+    return _settle(moved, same_rows, phases, is_conv) if is_conv or same_rows is not None else moved
+
+
+@functools.partial(jax.jit, static_argnames="is_conv")
+def _settle(state, same_rows, phases, is_conv):
+    """What a linear layer does besides moving values around: interpolation's variance, the tangent of weights."""
+    gap, ntk, variance = state.gap, state.ntk, state.variance
     if same_rows is not None:
         # Interpolation mixes a position with its neighbours, which lowers its variance by the gap left at d = 0.
         excess = gap[same_rows][:, same_rows]
