@@ -21,7 +21,7 @@ class ConfigError(ValueError):
 class Config(pydantic.BaseModel):
     """Base of all schemas: unknown keys are refused, and nothing changes after validation."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     def to_yaml(self) -> str:
         """The resolved configuration: every key, defaults too, as ``read`` reads it."""

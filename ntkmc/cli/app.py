@@ -1,0 +1,116 @@
+"""The commands and their options. What they do is imported when they run, so that help is quick."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ntkmc.cli.console import refuse
+
+
+class _Commands(TyperGroup):
+    """Turns an error that is the user's to mend into one line on stderr and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError, MemoryError, RuntimeError) as error:
+            # Exit and Abort are RuntimeErrors of typer's own; anything else than these four is a
+            # fault of the program, whose traceback should be seen.
+            if ctx.params.get("debug") or isinstance(error, typer.Exit | typer.Abort):
+                raise
+            refuse(error)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+
+
+@app.callback()
+def ntkmc(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Complete images with infinitely wide neural networks, exactly."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo"),
+    size: Annotated[int, typer.Option(help="Side of the photograph in pixels.")] = 256,
+    force: Force = False,
+) -> None:
+    """Inpaint a photograph with a hole, and with half of its pixels missing.
+
+    Writes the pictures and report.html, and prints the scores next to biharmonic inpainting.
+    """
+    from ntkmc.cli.run import demo
+
+    demo(out, size, force)
+
+
+@app.command()
+def inpaint(
+    image: Annotated[Path, typer.Argument(help="PNG or JPEG, grey or colour.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="Image of the same size, white where a pixel is observed. "
+            "Without it, transparent pixels are missing."
+        ),
+    ] = None,
+    levels: Annotated[
+        int, typer.Option(help="Times the network halves the image: 2**levels spans a hole.", min=1)
+    ] = 6,
+    ridge: Annotated[float, typer.Option(help="Added to the kernel's diagonal.", min=0)] = 0.0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page about it beside the image.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Fill in the missing pixels of an image."""
+    from ntkmc.cli.inpaint import inpaint
+
+    inpaint(image, mask, out, levels, ridge, report, force)
+
+
+@app.command()
+def run(
+    config: Annotated[
+        Path, typer.Argument(help="YAML file, such as configs/inpainting/vase.yaml.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="solver.ridge=1e-6")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write; results/EXPERIMENT/CONFIG/TIME where not given."),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Run an experiment from its configuration and write a results folder."""
+    from ntkmc.cli.run import run
+
+    run(config, overrides or [], out, force)
+
+
+@app.command()
+def info() -> None:
+    """Show versions, devices and memory."""
+    from ntkmc.cli.info import info
+
+    info()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command with ``arguments``, those of the process where not given."""
+    app(arguments, prog_name="ntkmc")

@@ -1,0 +1,57 @@
+"""What the commands print: answers on stdout, progress and errors on stderr."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def refuse(error: BaseException) -> None:
+    """Say on stderr, in one line, what is wrong."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(message)}")
+
+
+def say(message: str) -> None:
+    """Print a line of the answer."""
+    Console(soft_wrap=True, highlight=False).print(escape(message))
+
+
+@contextlib.contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Progress bars on stderr, one a stage, for as long as the context lasts.
+
+    Gives a function of a stage's name, the steps done and the steps in all (None: unknown).
+    """
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        running: dict[str, object] = {}
+
+        def progress(stage: str, done: int, total: int | None) -> None:
+            # A finished stage that begins again, for the next image, gets a bar of its own.
+            if stage not in running:
+                running[stage] = bars.add_task(stage, total=total)
+            bars.update(running[stage], completed=done, total=total)
+            if total is not None and done >= total:
+                del running[stage]
+
+        yield progress
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """A table on stdout; all columns but the first are numbers."""
+    from rich import box
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,98 @@
+"""Inpainting one image with an infinitely wide network, against baselines."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from ntkmc import architecture, datasets, priors
+from ntkmc.config import Config
+from ntkmc.experiments.comparison import BASELINES, Case, Comparison, Progress, compare, write
+from ntkmc.results import ResultsFolder
+
+
+def _known_baseline(name: str) -> str:
+    if name not in BASELINES:
+        raise ValueError(f"pass names among {', '.join(BASELINES)}")
+    return name
+
+
+class ImageConfig(Config):
+    """Where the image and its mask come from: see ``ntkmc.datasets.load_image``."""
+
+    name: str
+    root: Path | None = None
+    url: str | None = None
+    missing: float | None = pydantic.Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Fraction of pixels to take away at random, in place of the image's own mask.",
+    )
+
+
+class SolverConfig(Config):
+    """How the linear system is solved: see ``ntkmc.inpaint``."""
+
+    name: str = "auto"
+    ridge: float = pydantic.Field(default=0.0, ge=0)
+    rtol: float = pydantic.Field(default=1e-5, gt=0)
+
+
+class InpaintingConfig(Config):
+    """Schema of ``configs/inpainting/*.yaml``."""
+
+    experiment: Literal["inpainting"]
+    image: ImageConfig
+    network: Annotated[Any, pydantic.AfterValidator(architecture.resolve)] = pydantic.Field(
+        default={"autoencoder": {"levels": 6}}
+    )
+    prior: Annotated[Any, pydantic.AfterValidator(priors.resolve)] = "iid_uniform"
+    kind: Literal["ntk", "nngp"] = "ntk"
+    solver: SolverConfig = SolverConfig()
+    dtype: Literal["float32", "float64"] = "float32"
+    baselines: tuple[Annotated[str, pydantic.AfterValidator(_known_baseline)], ...] = (
+        "biharmonic",
+    )
+    seed: int = pydantic.Field(default=0, ge=0)
+
+
+def run(
+    config: InpaintingConfig, folder: ResultsFolder, progress: Progress | None = None
+) -> list[Comparison]:
+    """Run the experiment and write its results folder.
+
+    Raises
+    ------
+    ValueError
+        If the image comes without a mask and ``image.missing`` is not set.
+    """
+    data = datasets.load_image(config.image.name, config.image.root, config.image.url)
+    mask = data.mask
+    if config.image.missing is not None:
+        mask = datasets.random_mask(data.image.shape[:2], config.image.missing, config.seed)
+    if mask is None:
+        raise ValueError(f"image {data.name!r} has no mask; set image.missing, such as 0.5")
+    case = Case(data.name, data.image, mask, architecture.from_dict(config.network))
+    settings = {
+        "prior": priors.from_dict(config.prior),
+        "kind": config.kind,
+        "solver": config.solver.name,
+        "ridge": config.solver.ridge,
+        "rtol": config.solver.rtol,
+        "dtype": config.dtype,
+    }
+    comparison = compare(case, settings, config.baselines, progress)
+    write(
+        folder,
+        [comparison],
+        title=f"Inpainting {data.name}",
+        lead="The exact solution of an infinitely wide convolutional network, at full resolution.",
+        config=config.to_yaml(),
+        summary={
+            "experiment": config.experiment,
+            "seed": config.seed,
+            "dtype": config.dtype,
+        },
+    )
+    return [comparison]

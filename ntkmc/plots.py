@@ -1,0 +1,106 @@
+"""Figures, as matplotlib ``Figure`` objects: save them, or show them in a notebook."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_INK = "#30363d"
+_ACCENT = "#c2410c"
+_MISSING = (0.93, 0.35, 0.55)
+_PANEL_INCHES = 3.0
+
+
+def picture_panels(
+    pictures: Mapping[str, Float[np.ndarray, "H W *C"]], columns: int | None = None
+) -> Figure:
+    """Pictures side by side, each with its title above.
+
+    Parameters
+    ----------
+    pictures : mapping of title to float array
+        (H, W) or (H, W, C), values in [0, 1].
+    columns : int, optional
+        Of the grid; all in one row where not given.
+    """
+    columns = columns or len(pictures)
+    rows = -(-len(pictures) // columns)
+    height, width = next(iter(pictures.values())).shape[:2]
+    size = (_PANEL_INCHES * columns, rows * (_PANEL_INCHES * height / width + 0.45))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, (title, picture) in zip(grid.flat, pictures.items(), strict=False):
+        axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.set_title(title, fontsize=10, color=_INK)
+    return figure
+
+
+def hide_missing(
+    image: Float[np.ndarray, "H W *C"], mask: Bool[np.ndarray, "H W"]
+) -> Float[np.ndarray, "H W 3"]:
+    """The image with its missing pixels in a colour that photographs seldom have."""
+    colour = image[..., :3] if image.ndim == 3 and image.shape[2] >= 3 else _grey(image)
+    return np.where(mask[..., None], colour, _MISSING)
+
+
+def kernel_heat_map(
+    row: Float[np.ndarray, "H W"], pixel: tuple[int, int], title: str = ""
+) -> Figure:
+    """One row of a kernel as an image: what each pixel counts in the prediction of ``pixel``.
+
+    Values are shown relative to the kernel at ``pixel`` itself, which is 1.
+    """
+    row = np.asarray(row, np.float64)
+    height, width = row.shape
+    figure = Figure(figsize=(4.6, 0.5 + 3.7 * height / width), layout="constrained")
+    axes = figure.add_subplot()
+    shown = axes.imshow(row / row[pixel], cmap="magma", interpolation="nearest")
+    axes.plot(pixel[1], pixel[0], "+", color="#7dd3fc", markersize=9, markeredgewidth=1.2)
+    axes.set_title(title, fontsize=10, color=_INK)
+    _quiet(axes)
+    bar = figure.colorbar(shown, ax=axes, fraction=0.045)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=_INK)
+    bar.set_label("kernel, relative to the pixel itself", fontsize=8, color=_INK)
+    return figure
+
+
+def residual_curve(residuals: Float[np.ndarray, " n"], rtol: float | None = None) -> Figure:
+    """The relative residual after each iteration of a solver, on a logarithmic scale."""
+    residuals = np.asarray(residuals, np.float64)
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.semilogy(np.arange(len(residuals)), residuals, color=_ACCENT, linewidth=1.8)
+    if rtol is not None:
+        axes.axhline(rtol, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"tolerance {rtol:g}",
+            (0, rtol),
+            xytext=(3, 3),
+            textcoords="offset points",
+            fontsize=8,
+            color=_INK,
+        )
+    axes.set_xlabel("iteration", fontsize=9, color=_INK)
+    axes.set_ylabel("relative residual", fontsize=9, color=_INK)
+    axes.grid(True, which="major", color="#d0d7de", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.02)
+    _quiet(axes)
+    return figure
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    plane = image if image.ndim == 2 else image[..., 0]
+    return np.repeat(plane[..., None], 3, axis=2)
+
+
+def _quiet(axes: Axes) -> None:
+    axes.tick_params(labelsize=8, colors=_INK, length=3)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color("#8c959f")
