@@ -1,22 +1,25 @@
 """Import neural-tangents so that it works on current JAX and without TensorFlow.
 
-neural-tangents 0.6.5 (January 2024) is its last release. Since then JAX has moved or removed private and semi-private
-names that it uses. Unpatched, the package does not import on JAX 0.6 or later, and its import asks for TensorFlow on
-behalf of one experimental submodule. This module imports it once and exposes it::
+neural-tangents 0.6.5 (January 2024) is its last release. Since then JAX has moved or removed
+private and semi-private names that it uses. Unpatched, the package does not import on JAX 0.6 or
+later, and its import asks for TensorFlow on behalf of one experimental submodule. This module
+imports it once and exposes it::
 
     from ntkmc._neural_tangents import neural_tangents as nt
 
 Two rules keep this safe for everybody else in the process:
 
-- what is lent to another module (`jax.core`, `sys.modules`, ...) is lent for the length of the import only;
+- what is lent to another module (`jax.core`, `sys.modules`, ...) is lent for the length of the
+  import only;
 - what has to stay is written into neural-tangents' own modules, never into JAX or SciPy.
 
-JAX's version number is never compared: a name is lent when it is missing, and the functions that are replaced go
-through public JAX API that every supported version has.
+JAX's version number is never compared: a name is lent when it is missing, and the functions that
+are replaced go through public JAX API that every supported version has.
 """
 
 import contextlib
 import importlib
+import math
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -29,7 +32,8 @@ import jax.interpreters.ad as ad
 import scipy.linalg
 
 _INSTALL_HINT = (
-    "neural-tangents is not installed. Install it without its TensorFlow requirement, which is never used:\n"
+    "neural-tangents is not installed. Install it without its requirement TensorFlow, "
+    "which is never used:\n"
     "    pip install --no-deps neural-tangents==0.6.5"
 )
 
@@ -46,15 +50,15 @@ class _Overlay(types.ModuleType):
         return getattr(self._original, name)
 
 
-# ---- lent while importing -------------------------------------------------------------------------------------------
+# ---- lent while importing ------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def _lend_names(module: types.ModuleType, **names: Any) -> Iterator[None]:
     """Give `module` those of the names that it lacks, and take them back at the end.
 
-    A name that is only reachable through the module's `__getattr__` counts as lacking: that is how JAX keeps
-    deprecated names, which warn or raise.
+    A name that is only reachable through the module's `__getattr__` counts as lacking: that is how
+    JAX keeps deprecated names, which warn or raise.
     """
     missing = {name: value for name, value in names.items() if name not in vars(module)}
     vars(module).update(missing)
@@ -91,12 +95,13 @@ def _safe_zip(*sequences: Any) -> list:
 
 @contextlib.contextmanager
 def _what_the_import_needs() -> Iterator[None]:
-    # jax.util was removed in jax 0.7.0; two of its functions are used, both plain Python.
+    """Lend everything that has gone from JAX or must not be imported."""
+    # safe_map and safe_zip left it in jax 0.7.0, and then the module itself went.
     jax_util = types.ModuleType("jax.util")
     vars(jax_util).update(safe_map=_safe_map, safe_zip=_safe_zip)
 
-    # The only submodule that needs TensorFlow and tf2jax. The stand-in goes away with the import, so that whoever has
-    # TensorFlow can still ask for the real one.
+    # The only submodule that needs TensorFlow and tf2jax. The stand-in goes with the import, so
+    # that whoever has TensorFlow can still ask for the real one.
     experimental = types.ModuleType("neural_tangents.experimental")
 
     with (
@@ -110,7 +115,7 @@ def _what_the_import_needs() -> Iterator[None]:
             Primitive=jax.extend.core.Primitive,
             Var=jax.extend.core.Var,
         ),
-        # Unused by JAX since 0.7.1, removed in 0.9.0. neural-tangents only keys a table of rules with it.
+        # Unused by JAX since 0.7.1, removed in 0.9.0. It is the key of a table of rules.
         _lend_names(ad, zeros_like_p=jax.extend.core.Primitive("zeros_like")),
     ):
         yield
@@ -130,14 +135,14 @@ def _import() -> types.ModuleType:
     return package
 
 
-# ---- written into neural-tangents ------------------------------------------------------------------------------------
+# ---- written into neural-tangents ----------------------------------------------------------------
 
 
 def _patch_compile_time_evaluation(*modules: types.ModuleType) -> None:
     """Let kernels be solved and embeddings be computed under `jax.jit`.
 
-    `jax.core.eval_context` refuses traced arrays since jax 0.4.36, `jax.ensure_compile_time_eval` evaluates what is
-    concrete and stages the rest.
+    `jax.core.eval_context` refuses traced arrays since jax 0.4.36; `jax.ensure_compile_time_eval`
+    evaluates what is concrete and stages the rest.
     """
     core = _Overlay(jax.core, eval_context=jax.ensure_compile_time_eval)
     for module in modules:
@@ -154,10 +159,10 @@ def _patch_scipy(predict: types.ModuleType) -> None:
 
 
 def _get_flops(function: Callable, optimize: bool, *args: Any, **kwargs: Any) -> float:
-    """Floating point operations of a function: replaces `empirical._get_flops`."""
+    """Count the floating point operations of a function."""
     lowered = jax.jit(function).lower(*args, **kwargs)
     analysis: Any = lowered.compile().cost_analysis() if optimize else lowered.cost_analysis()
-    if isinstance(analysis, (list, tuple)):  # one dict a device until jax 0.5.0, one dict since
+    if isinstance(analysis, (list, tuple)):  # a dict a device before jax 0.5.0, one dict since
         analysis = analysis[0]
     return analysis["flops"]
 
@@ -165,20 +170,21 @@ def _get_flops(function: Callable, optimize: bool, *args: Any, **kwargs: Any) ->
 def _patch_structured_derivatives(empirical: types.ModuleType) -> None:
     """Rewrite the places where structured derivatives lean on JAX's internals.
 
-    Replaced in `empirical`, each by the same thing through public API: `ad.linearize` and `Primitive.map_primitive`
-    changed in jax 0.10.0, `ad.reducing_transposes` went in 0.10.0, `core.DShapedArray` in 0.9.0, `ad.config` and
-    `ad.source_info_util` in 0.4.26, `core.lattice_join` in 0.6.0.
+    Removed from under it were `ad.config` and `ad.source_info_util` (jax 0.4.26), the use of
+    `core.lattice_join` (0.4.36), `core.DShapedArray` (0.9.0), `ad.reducing_transposes`,
+    `Primitive.map_primitive` and the old signature of `ad.linearize` (0.10.0). `jax.linearize`,
+    `jax.make_jaxpr` and `jax.linear_transpose` do the same in public.
     """
     undefined, zero = ad.UndefinedPrimal, ad.Zero
 
     def primals_out_and_pullback(function, mode, j_rules, s_rules, forward, *primals_in):
-        """Outputs, and the function that walks the linearised program backwards."""
+        """Return the outputs and the function that walks the linearised program backwards."""
         flat_in, tree_in = jax.tree.flatten(primals_in)
 
         def flat_function(*flat):
             return function(*jax.tree.unflatten(tree_in, flat))
 
-        # The rules look at one primitive at a time, hence no calls to jitted functions in the program.
+        # The rules look at one primitive at a time, hence no calls to jitted functions in it.
         with jax.disable_jit():
             primals_out, tangent_function = jax.linearize(flat_function, *flat_in)
             closed = jax.make_jaxpr(tangent_function)(*flat_in)
@@ -200,7 +206,7 @@ def _patch_structured_derivatives(empirical: types.ModuleType) -> None:
         return primals_out, pullback
 
     def equation_vjp(equation, cotangent, *values):
-        """Cotangents of one equation, which is linear in its undefined inputs; None for the others."""
+        """Transpose one equation, which is linear in its undefined inputs: None for the others."""
         if equation is None:  # the identity
             return (cotangent,)
         linear = [i for i, value in enumerate(values) if isinstance(value, undefined)]
@@ -240,6 +246,8 @@ def _patch_structured_derivatives(empirical: types.ModuleType) -> None:
             return variable.val
         return environment.get(variable, undefined(variable.aval))
 
+    # Asked of abstract arrays too: jax.numpy.size warns that it will refuse those.
+    numpy = _Overlay(jax.numpy, size=lambda x: math.prod(jax.numpy.shape(x)))
     # Names in profiles and error messages, nothing else.
     name_stack = types.SimpleNamespace(transform_name_stack=contextlib.nullcontext)
     vars(empirical).update(
@@ -248,6 +256,7 @@ def _patch_structured_derivatives(empirical: types.ModuleType) -> None:
         _get_primals_out_and_pullback=primals_out_and_pullback,
         _read_primal=read_primal,
         _write_cotangent=write_cotangent,
+        jnp=numpy,
     )
 
 
