@@ -1,0 +1,21 @@
+"""Kernel regression solvers: settings, prepared systems, one result type."""
+
+from ntkmc.solvers.cholesky import Cholesky
+from ntkmc.solvers.conjugate_gradient import ConjugateGradient
+from ntkmc.solvers.result import (
+    Prepared,
+    Progress,
+    SingularKernelError,
+    Solver,
+    SolveResult,
+)
+
+__all__ = [
+    "Cholesky",
+    "ConjugateGradient",
+    "Prepared",
+    "Progress",
+    "SingularKernelError",
+    "SolveResult",
+    "Solver",
+]

@@ -1,0 +1,186 @@
+"""Inpainting: the missing pixels of an image by kernel regression on the observed ones."""
+
+import dataclasses
+import time
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ntkmc._compat import enable_x64
+from ntkmc.architecture import Sequential, autoencoder
+from ntkmc.kernels import PeriodicKernel, padded_shape
+from ntkmc.priors import IIDUniform
+from ntkmc.solvers import Cholesky, ConjugateGradient, Progress, Solver, SolveResult
+
+CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
+SOLVERS = {"cholesky": Cholesky, "conjugate_gradient": ConjugateGradient}
+
+
+@dataclasses.dataclass(frozen=True)
+class InpaintResult:
+    """A completed image and how it was made.
+
+    Attributes
+    ----------
+    image : shape and dtype of the input; observed pixels kept, the others predicted (clipped to the input's range of
+        values only where it is an integer type).
+    prediction : float64, what the network says at every pixel, observed ones included.
+    mask : (H, W), True where observed.
+    solve : report of the solver.
+    kernel : the kernel, on the padded torus.
+    network : what it is the kernel of.
+    seconds : wall-clock time of each stage.
+    """
+
+    image: np.ndarray
+    prediction: Float[np.ndarray, "H W *C"]
+    mask: Bool[np.ndarray, "H W"]
+    solve: SolveResult
+    kernel: PeriodicKernel
+    network: Sequential
+    seconds: dict[str, float]
+
+
+def inpaint(
+    image,
+    mask=None,
+    *,
+    network: Sequential | None = None,
+    prior=IIDUniform(0.0, 0.1),
+    kind: str = "ntk",
+    solver: str | Solver = "auto",
+    ridge: float = 0.0,
+    rtol: float = 1e-5,
+    dtype="float32",
+    progress: Progress | None = None,
+) -> InpaintResult:
+    r"""Complete an image with an infinitely wide convolutional network.
+
+    Training the network on the observed pixels S until its error is zero predicts
+
+    .. math:: \hat y(x) = \sum_{x' \in S} K(x, x')\, w_{x'}, \qquad
+              (K_{SS} + \lambda\, \overline{K_{xx}}\, I)\, w = y_S,
+
+    with K the network's tangent kernel (matrix-completion paper, Eqs. 3 and 4), each channel on its own. The image is
+    padded with unobserved pixels to the torus the kernel lives on.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C), integer or floating; NaN in a floating image means missing.
+    mask : (H, W), True (or nonzero) where observed. Without it, the pixels that are not NaN in any channel.
+    network : image-to-image `Sequential`; by default `autoencoder(6)`, the paper's network for large holes.
+    prior : feature prior with independent entries.
+    kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
+    solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients), "cholesky", "conjugate_gradient", or a
+        solver object, which then brings its own ridge and tolerance.
+    ridge : lambda, relative to the mean of the kernel's diagonal.
+    rtol : relative residual to solve to.
+    dtype : of the kernel, "float32" or "float64".
+    progress : called with (stage, done, total).
+
+    Raises
+    ------
+    ValueError : the image or the mask has a wrong shape, nothing or everything is observed, NaN where observed.
+    ArchitectureError : the network is no image-to-image network.
+    SingularKernelError : a ridge is needed.
+    NotEnoughMemoryError : predicted before it is allocated.
+    """
+    image = _check_image(image)
+    mask = _check_mask(mask, image)
+    network = autoencoder(6) if network is None else network
+    chosen = _choose(solver, int(mask.sum()), ridge, rtol)
+    clock = _Clock(progress)
+
+    height, width = mask.shape
+    clock.start("kernel")
+    kernel = PeriodicKernel.build(network, padded_shape(network, mask.shape), prior, kind, dtype)
+    kernel.table.block_until_ready()
+    clock.start("setup")
+    pixels = np.nonzero(mask)
+    prepared = chosen.prepare(kernel, pixels, progress)
+    clock.start("solve")
+    scale = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
+    values = image[mask].astype(np.float64) / scale
+    solve = prepared.solve(values, progress)
+    clock.start("prediction")
+    with enable_x64():
+        weights = np.zeros((*kernel.shape, *image.shape[2:]))
+        weights[:height, :width][mask] = solve.weights
+        planes = jnp.asarray(weights.reshape(*kernel.shape, -1).transpose(2, 0, 1))
+        everywhere = np.asarray(kernel.matvec(planes)).transpose(1, 2, 0)
+    prediction = everywhere[:height, :width].reshape(image.shape) * scale
+    clock.stop()
+    return InpaintResult(
+        _compose(image, mask, prediction), prediction, mask, solve, kernel, network, clock.seconds
+    )
+
+
+class _Clock:
+    """Seconds of each stage, told to `progress` as they begin."""
+
+    def __init__(self, progress):
+        self.seconds, self._stage, self._progress = {}, None, progress
+
+    def start(self, stage):
+        self.stop()
+        self._stage, self._since = stage, time.perf_counter()
+        if self._progress:
+            self._progress(stage, 0, None)
+
+    def stop(self):
+        if self._stage:
+            self.seconds[self._stage] = time.perf_counter() - self._since
+
+
+def _check_image(image) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise ValueError(f"image has shape {image.shape}; expected (H, W) or (H, W, channels)")
+    if not (np.issubdtype(image.dtype, np.floating) or np.issubdtype(image.dtype, np.integer)):
+        raise ValueError(f"image has dtype {image.dtype}; expected an integer or floating type")
+    return image
+
+
+def _check_mask(mask, image) -> np.ndarray:
+    size = image.shape[:2]
+    finite = np.isfinite(image).reshape(*size, -1)
+    if mask is None:
+        if np.isinf(image).any():
+            raise ValueError("image has infinite pixels; mark missing ones as NaN, or pass a mask")
+        mask = finite.all(axis=-1)
+        if mask.all():
+            raise ValueError("mask was None and the image has no NaN: pass a mask, True where observed")
+    mask = np.asarray(mask)
+    if mask.shape != size:
+        raise ValueError(f"mask has shape {mask.shape}; expected {size}, that of the image")
+    mask = mask != 0
+    if not mask.any():
+        raise ValueError("nothing is observed: the mask is False (or the image NaN) everywhere")
+    if mask.all():
+        raise ValueError("nothing is missing: the mask is True everywhere (True means observed)")
+    wrong = mask & ~finite.all(axis=-1)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"{int(wrong.sum())} observed pixels are not finite, the first at ({row}, {column}): mask them out"
+        )
+    return mask
+
+
+def _choose(solver, observed, ridge, rtol) -> Solver:
+    if not isinstance(solver, str):
+        return solver
+    if solver == "auto":
+        solver = "cholesky" if observed <= CHOLESKY_PIXELS else "conjugate_gradient"
+    if solver not in SOLVERS:
+        raise ValueError(f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object")
+    return SOLVERS[solver](ridge=ridge, rtol=rtol)
+
+
+def _compose(image, mask, prediction):
+    if np.issubdtype(image.dtype, np.integer):
+        limits = np.iinfo(image.dtype)
+        prediction = np.rint(prediction).clip(limits.min, limits.max)
+    keep = mask.reshape(mask.shape + (1,) * (image.ndim - 2))
+    return np.where(keep, image, prediction.astype(image.dtype))

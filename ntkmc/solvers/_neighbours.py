@@ -1,0 +1,91 @@
+"""Ordering pixels from coarse to fine, and the nearest earlier pixels of each."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+# Below this many earlier pixels a k-d tree is quicker than looking around each pixel on the grid.
+TREE_SHARE = 32
+CHUNK = 4_000_000  # grid positions looked at in one go
+
+
+def coarse_to_fine(n: int, seed: int) -> np.ndarray:
+    """A random permutation: any prefix of it covers the image about evenly."""
+    return np.random.default_rng(seed).permutation(n)
+
+
+def nearest_earlier(pixels: np.ndarray, shape: tuple[int, int], m: int) -> np.ndarray:
+    """The m nearest pixels among those before each one, on a torus.
+
+    Parameters
+    ----------
+    pixels : (n, 2) rows and columns, in order.
+    shape : (H, W) of the torus.
+    m : how many.
+
+    Returns
+    -------
+    (n, m) int32 : indices into `pixels`, nearest first; n where there are no m earlier ones.
+    """
+    n = len(pixels)
+    found = np.full((n, m), n, np.int32)
+    rank = np.full(shape, n, np.int32)
+    rank[pixels[:, 0], pixels[:, 1]] = np.arange(n)
+    few = max(n // TREE_SHARE, 8 * m)
+    low = 1
+    while low < n:
+        # Pixels low .. 2 low - 1: at least half of those before the last of them are before the first, too.
+        high = min(2 * low, n)
+        if low < few:
+            found[low:high] = _by_tree(pixels, shape, low, high, m)
+        else:
+            found[low:high] = _by_spiral(pixels, rank, low, high, m)
+        low = high
+    return found
+
+
+def _by_tree(pixels, shape, low, high, m):
+    k = min(high, 2 * m + 24)  # itself and later ones are among them
+    _, near = cKDTree(pixels[:high], boxsize=shape).query(pixels[low:high], k=k, workers=-1)
+    near = near.reshape(high - low, k)
+    return _first(near < np.arange(low, high)[:, None], near, m, len(pixels))
+
+
+def _by_spiral(pixels, rank, low, high, m):
+    height, width = rank.shape
+    n = len(pixels)
+    found = np.full((high - low, m), n, np.int32)
+    todo = np.arange(low, high)
+    look = 1.3 * m * rank.size / low
+    while todo.size:
+        reach = int(np.sqrt(look / np.pi)) + 1
+        rows, columns = _disc(min(reach, (height - 1) // 2), min(reach, (width - 1) // 2), reach)
+        short = []
+        for part in np.array_split(todo, -(-todo.size * len(rows) // CHUNK)):
+            at = ((pixels[part, :1] + rows) % height) * width + (pixels[part, 1:] + columns) % width
+            ranks = rank.ravel()[at]
+            found[part - low] = _first(ranks < part[:, None], ranks, m, n)
+            short.append(part[found[part - low, -1] == n])
+        todo = np.concatenate(short)
+        look *= 4
+        if reach >= max(height, width) // 2:
+            break  # the whole torus was looked at
+    return found
+
+
+def _disc(reach_y, reach_x, radius):
+    """Offsets within the radius, nearest first, without the centre."""
+    rows, columns = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
+    square = rows**2 + columns**2
+    inside = np.flatnonzero((square > 0) & (square <= radius**2))
+    order = inside[np.argsort(square.ravel()[inside], kind="stable")]
+    return rows.ravel()[order], columns.ravel()[order]
+
+
+def _first(wanted, candidates, m, missing):
+    """The first m wanted candidates of each row, padded with `missing`."""
+    found = np.full((len(wanted), m), missing, np.int32)
+    row, column = np.nonzero(wanted)
+    position = np.arange(row.size) - np.searchsorted(row, np.arange(len(wanted)))[row]
+    keep = position < m
+    found[row[keep], position[keep]] = candidates[row[keep], column[keep]]
+    return found

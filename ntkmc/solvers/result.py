@@ -1,0 +1,97 @@
+"""What every solver takes and returns."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from ntkmc.kernels.operator import KernelOperator, Pixels
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the stage, how much of it is done, and its total where that is known."""
+
+
+class SingularKernelError(np.linalg.LinAlgError):
+    """The kernel matrix of the observed pixels is not positive definite to working precision."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SolveResult:
+    """Solution of (K + ridge mean(diag K) I) weights = values, and how good it is.
+
+    Attributes
+    ----------
+    weights : (n,) or (n, k), float64.
+    iterations : steps taken; 0 for a direct solver.
+    relative_residual : |(K + ...) weights - values| / |values|, the largest over the k right-hand sides, computed
+        from the solution in float64 (not the recursion's own).
+    converged : whether that is below the solver's tolerance.
+    seconds : wall-clock time, compilation included.
+    condition : estimated condition number: of the matrix for Cholesky, of the preconditioned matrix for conjugate
+        gradients.
+    residuals : relative residual after each iteration.
+    method : the solver's name.
+    """
+
+    weights: Float[np.ndarray, "n *k"]
+    iterations: int
+    relative_residual: float
+    converged: bool
+    seconds: float
+    condition: float
+    residuals: Float[np.ndarray, " steps"]
+    method: str
+
+
+class Prepared(Protocol):
+    """A solver bound to a kernel and to pixels: factorised once, for any number of right-hand sides."""
+
+    def solve(self, values, progress: Progress | None = None) -> SolveResult:
+        """Solve for values (n,) or (n, k)."""
+        ...
+
+
+class Solver(Protocol):
+    """Settings of a method."""
+
+    def prepare(self, kernel: KernelOperator, pixels: Pixels, progress: Progress | None = None) -> Prepared:
+        """Do everything that does not depend on the values."""
+        ...
+
+
+def check_pixels(pixels: Pixels, kernel: KernelOperator) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels as two int32 arrays of one dimension, inside the kernel's grid."""
+    rows, columns = (np.asarray(side) for side in pixels)
+    if rows.ndim != 1 or rows.shape != columns.shape or not rows.size:
+        raise ValueError(
+            f"pixels have shapes {rows.shape} and {columns.shape}; expected rows and columns, as many of each, "
+            "at least one"
+        )
+    for name, side, limit in (("rows", rows, kernel.shape[0]), ("columns", columns, kernel.shape[1])):
+        if side.min() < 0 or side.max() >= limit:
+            raise ValueError(f"pixel {name} go from {side.min()} to {side.max()}; the kernel has 0 to {limit - 1}")
+    return rows.astype(np.int32), columns.astype(np.int32)
+
+
+def check_values(values, n: int) -> np.ndarray:
+    """Values as a finite float64 array of n rows."""
+    values = np.asarray(values, np.float64)
+    if values.ndim not in (1, 2) or len(values) != n:
+        raise ValueError(f"values have shape {values.shape}; expected ({n},) or ({n}, k), a row for each pixel")
+    if not np.isfinite(values).all():
+        bad = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise ValueError(f"values[{bad}] is not finite: leave pixels without a value out of `pixels`")
+    return values
+
+
+def check_ridge(ridge: float) -> None:
+    if not (np.isfinite(ridge) and ridge >= 0):
+        raise ValueError(f"ridge was {ridge}; pass a number >= 0 (it is relative to the mean of the diagonal)")
+
+
+def shift_of(kernel: KernelOperator, pixels: Pixels, ridge: float) -> float:
+    """What a relative ridge adds to the diagonal."""
+    return ridge * float(jnp.mean(kernel.entries(pixels, pixels))) if ridge else 0.0
