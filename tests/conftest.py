@@ -8,7 +8,7 @@ import matplotlib
 import pytest
 
 # Before a test imports ntkmc: annotations like Float[Array, "n d"] are then checked at every call.
-jaxtyping.install_import_hook("ntkmc", "beartype.beartype")
+jaxtyping.install_import_hook("ntkmc", "type_checks.check")
 
 matplotlib.use("Agg")
 
