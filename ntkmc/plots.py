@@ -28,7 +28,7 @@ def picture_panels(
     columns = columns or len(pictures)
     rows = -(-len(pictures) // columns)
     height, width = next(iter(pictures.values())).shape[:2]
-    size = (_PANEL_INCHES * columns, rows * (_PANEL_INCHES * height / width + 0.45))
+    size = (_PANEL_INCHES * columns, rows * (_PANEL_INCHES * height / width + 0.3))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
@@ -47,20 +47,17 @@ def hide_missing(
     return np.where(mask[..., None], colour, _MISSING)
 
 
-def kernel_heat_map(
-    row: Float[np.ndarray, "H W"], pixel: tuple[int, int], title: str = ""
-) -> Figure:
+def kernel_heat_map(row: Float[np.ndarray, "H W"], pixel: tuple[int, int]) -> Figure:
     """One row of a kernel as an image: what each pixel counts in the prediction of ``pixel``.
 
     Values are shown relative to the kernel at ``pixel`` itself, which is 1.
     """
     row = np.asarray(row, np.float64)
     height, width = row.shape
-    figure = Figure(figsize=(4.6, 0.5 + 3.7 * height / width), layout="constrained")
+    figure = Figure(figsize=(4.6, 0.3 + 3.6 * height / width), layout="constrained")
     axes = figure.add_subplot()
     shown = axes.imshow(row / row[pixel], cmap="magma", interpolation="nearest")
     axes.plot(pixel[1], pixel[0], "+", color="#7dd3fc", markersize=9, markeredgewidth=1.2)
-    axes.set_title(title, fontsize=10, color=_INK)
     _quiet(axes)
     bar = figure.colorbar(shown, ax=axes, fraction=0.045)
     bar.outline.set_visible(False)

@@ -30,7 +30,7 @@ p { margin: .5rem 0; max-width: 46rem; }
   grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); }
 figure { margin: 0; }
 .pictures img { width: 100%; height: auto; display: block; border-radius: 6px; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0; }
+.plots { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem; margin: 1rem 0; }
 .plots figure { background: #fff; border: 1px solid var(--line); border-radius: 8px;
   padding: .6rem; flex: 0 1 32rem; }
 .plots img { max-width: 100%; height: auto; display: block; margin: 0 auto; }

@@ -71,7 +71,9 @@ def inpaint(
     levels: Annotated[
         int, typer.Option(help="Times the network halves the image: 2**levels spans a hole.", min=1)
     ] = 6,
-    ridge: Annotated[float, typer.Option(help="Added to the kernel's diagonal.", min=0)] = 0.0,
+    ridge: Annotated[
+        float, typer.Option(help="Added to the diagonal, relative to its mean.", min=0)
+    ] = 0.0,
     report: Annotated[
         bool, typer.Option("--report", help="Write a page about it beside the image.")
     ] = False,

@@ -32,17 +32,23 @@ def progress_bars() -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        running: dict[str, object] = {}
+        stage_now, bar = "", None
 
         def progress(stage: str, done: int, total: int | None) -> None:
-            # A finished stage that begins again, for the next image, gets a bar of its own.
-            if stage not in running:
-                running[stage] = bars.add_task(stage, total=total)
-            bars.update(running[stage], completed=done, total=total)
-            if total is not None and done >= total:
-                del running[stage]
+            nonlocal stage_now, bar
+            if stage != stage_now:
+                finish()
+                stage_now, bar = stage, bars.add_task(stage, total=total)
+            bars.update(bar, completed=done, total=total)
+
+        def finish() -> None:
+            # A stage need not say that it is done, or how long it is: the next one begins.
+            if bar is not None:
+                bars.update(bar, completed=1, total=1)
+                bars.stop_task(bar)
 
         yield progress
+        finish()
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ntkmc.cli.console import print_table, progress_bars, say
 from ntkmc.experiments import demo as demonstration
 from ntkmc.experiments import load
-from ntkmc.experiments.comparison import Comparison
+from ntkmc.experiments.comparison import Comparison, readable_seconds
 from ntkmc.results import ResultsFolder
 
 
@@ -40,7 +40,7 @@ def _print(comparisons: Sequence[Comparison], folder: ResultsFolder) -> None:
             done.method,
             f"{done.psnr:.2f}",
             f"{done.ssim:.3f}",
-            f"{done.seconds:.1f}",
+            readable_seconds(done.seconds),
         )
         for comparison in comparisons
         for number, done in enumerate(comparison.completed)

@@ -103,6 +103,11 @@ def compare(
     return Comparison(case, tuple(completed), result, peak)
 
 
+def readable_seconds(seconds: float) -> str:
+    """Two decimals below a second, one above."""
+    return f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
+
+
 def metric_rows(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
     """One row a value: case, method, metric, value."""
     return [
@@ -155,14 +160,14 @@ def _write_case(folder: ResultsFolder, report: Report, comparison: Comparison) -
     pictures = [("observed", share, observed)]
     for done in comparison.completed:
         folder.write_image(f"{name}_{done.method.lower()}.png", done.image)
-        note = f"{done.psnr:.2f} dB · SSIM {done.ssim:.3f} · {done.seconds:.1f} s"
+        note = f"{done.psnr:.2f} dB · SSIM {done.ssim:.3f} · {readable_seconds(done.seconds)} s"
         pictures.append((done.method, note, done.image))
     pictures.append(("original", "", case.image))
     report.pictures(pictures)
     report.table(
         ("method", "PSNR / dB", "SSIM", "seconds"),
         [
-            (done.method, f"{done.psnr:.2f}", f"{done.ssim:.3f}", f"{done.seconds:.1f}")
+            (done.method, f"{done.psnr:.2f}", f"{done.ssim:.3f}", readable_seconds(done.seconds))
             for done in comparison.completed
         ],
         best=int(np.argmax([done.psnr for done in comparison.completed])),
@@ -199,7 +204,9 @@ def _innermost_missing(mask: Bool[np.ndarray, "H W"]) -> tuple[int, int]:
 def _facts(comparison: Comparison) -> dict[str, object]:
     result, case = comparison.result, comparison.case
     solve = result.solve
-    stages = " · ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items())
+    stages = " · ".join(
+        f"{stage} {readable_seconds(seconds)} s" for stage, seconds in result.seconds.items()
+    )
     return {
         "image": " x ".join(str(side) for side in case.image.shape),
         "observed pixels": f"{case.mask.sum():,}",
