@@ -13,9 +13,7 @@ _MISSING = (0.93, 0.35, 0.55)
 _PANEL_INCHES = 3.0
 
 
-def picture_panels(
-    pictures: Mapping[str, Float[np.ndarray, "H W *C"]], columns: int | None = None
-) -> Figure:
+def picture_panels(pictures: Mapping[str, np.ndarray], columns: int | None = None) -> Figure:
     """Pictures side by side, each with its title above.
 
     Parameters

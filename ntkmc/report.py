@@ -9,8 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ntkmc.images import Pixels
-
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff;
   --card: #f6f8fa; --line: #d1d9e0; --accent: #c2410c; }
@@ -68,7 +66,7 @@ class Report:
         """Say something."""
         self._body.append(f"<p>{_text(text)}</p>")
 
-    def pictures(self, pictures: Sequence[tuple[str, str, Pixels]]) -> None:
+    def pictures(self, pictures: Sequence[tuple[str, str, np.ndarray]]) -> None:
         """Pictures in a row: (title, note, array of uint8 or of floats in [0, 1])."""
         shown = "".join(
             _figure(_image_uri(picture), title, note) for title, note, picture in pictures
@@ -128,7 +126,7 @@ def _figure(uri: str, title: str, note: str) -> str:
     )
 
 
-def _image_uri(picture: Pixels) -> str:
+def _image_uri(picture: np.ndarray) -> str:
     picture = np.asarray(picture)
     if np.issubdtype(picture.dtype, np.floating):
         picture = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
@@ -139,7 +137,7 @@ def _image_uri(picture: Pixels) -> str:
 
 def _plot_uri(figure: Figure) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
+    figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight", pad_inches=0.05)
     return _data_uri(buffer)
 
 

@@ -67,9 +67,9 @@ class ResultsFolder:
         return path
 
     def write_figure(self, name: str, figure: Figure) -> Path:
-        """Write a figure, 150 dots an inch."""
+        """Write a figure, 150 dots an inch, without empty edges."""
         path = self.path / name
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.05)
         return path
 
     def write_metrics(self, rows: Iterable[Mapping[str, Any]]) -> Path:

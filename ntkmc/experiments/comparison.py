@@ -90,7 +90,9 @@ def compare(
     start = time.perf_counter()
     result = inpaint(hidden, case.mask, network=case.network, progress=progress, **settings)
     label = str(settings.get("kind", "ntk")).upper()
-    completed = [_score(case, f"C{label}", result.image, time.perf_counter() - start)]
+    # What the network predicts may leave the range of an image, which no file can hold.
+    filled = np.clip(result.image, 0, 1)
+    completed = [_score(case, f"C{label}", filled, time.perf_counter() - start)]
     peak = peak_bytes()
     for name in baseline_names:
         if progress is not None:
