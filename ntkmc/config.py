@@ -96,8 +96,10 @@ def _problem(schema: type[Config], error: Any) -> str:
 def _keys_beside(schema: type[Config], location: Sequence[str | int]) -> list[str]:
     fields = schema.model_fields
     for part in location[:-1]:
-        annotation = fields[str(part)].annotation
-        fields = annotation.model_fields
+        inner = fields[str(part)].annotation
+        if not (isinstance(inner, type) and issubclass(inner, Config)):
+            return []
+        fields = inner.model_fields
     return list(fields)
 
 

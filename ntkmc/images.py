@@ -71,9 +71,8 @@ def write_image(path: str | Path, image: Pixels, bits: int = 8) -> None:
     path = Path(path)
     image = np.asarray(image)
     if np.issubdtype(image.dtype, np.floating):
-        levels = {8: np.uint8, 16: np.uint16}[bits]
-        top = np.iinfo(levels).max
-        image = np.rint(np.clip(image, 0, 1).astype(np.float64) * top).astype(levels)
+        rounded = np.rint(np.clip(image, 0, 1).astype(np.float64) * (2**bits - 1))
+        image = rounded.astype(f"uint{bits}")
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     if image.dtype == np.uint16 and image.ndim == 3:

@@ -27,25 +27,24 @@ def progress_bars() -> Iterator[Progress]:
 
     Gives a function of a stage's name, the steps done and the steps in all (None: unknown).
     """
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        stage_now, bar = "", None
+        running: dict[str, TaskID] = {}
 
         def progress(stage: str, done: int, total: int | None) -> None:
-            nonlocal stage_now, bar
-            if stage != stage_now:
+            if stage not in running:
                 finish()
-                stage_now, bar = stage, bars.add_task(stage, total=total)
-            bars.update(bar, completed=done, total=total)
+                running[stage] = bars.add_task(stage, total=total)
+            bars.update(running[stage], completed=done, total=total)
 
         def finish() -> None:
             # A stage need not say that it is done, or how long it is: the next one begins.
-            if bar is not None:
+            for bar in running.values():
                 bars.update(bar, completed=1, total=1)
-                bars.stop_task(bar)
+            running.clear()
 
         yield progress
         finish()

@@ -16,7 +16,7 @@ def run(path: Path, overrides: Sequence[str], out: Path | None, force: bool) -> 
     experiment, config = load(path, overrides)
     if out is None:
         now = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-        out = Path("results") / config.experiment / path.stem / now
+        out = Path("results") / experiment.name / path.stem / now
     folder = ResultsFolder(out, force)
     with progress_bars() as progress:
         comparisons = experiment.run(config, folder, progress)

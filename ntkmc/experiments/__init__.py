@@ -13,11 +13,15 @@ from ntkmc.experiments.comparison import Comparison
 class Experiment(NamedTuple):
     """What ``ntkmc run`` needs to know of an experiment."""
 
+    name: str
     schema: type[Config]
     run: Callable[..., list[Comparison]]
 
 
-EXPERIMENTS = {"inpainting": Experiment(inpainting.InpaintingConfig, inpainting.run)}
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (Experiment("inpainting", inpainting.InpaintingConfig, inpainting.run),)
+}
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> tuple[Experiment, Config]:
