@@ -23,8 +23,8 @@ class InpaintResult:
 
     Attributes
     ----------
-    image : shape and dtype of the input; observed pixels kept, the others predicted (clipped to the input's range of
-        values only where it is an integer type).
+    image : shape and dtype of the input; observed pixels kept, the others predicted (clipped to
+        the input's range of values only where it is an integer type).
     prediction : float64, what the network says at every pixel, observed ones included.
     mask : (H, W), True where observed.
     solve : report of the solver.
@@ -62,18 +62,20 @@ def inpaint(
     .. math:: \hat y(x) = \sum_{x' \in S} K(x, x')\, w_{x'}, \qquad
               (K_{SS} + \lambda\, \overline{K_{xx}}\, I)\, w = y_S,
 
-    with K the network's tangent kernel (matrix-completion paper, Eqs. 3 and 4), each channel on its own. The image is
-    padded with unobserved pixels to the torus the kernel lives on.
+    with K the network's tangent kernel (matrix-completion paper, Eqs. 3 and 4), each channel on
+    its own. The image is padded with unobserved pixels to the torus the kernel lives on.
 
     Parameters
     ----------
     image : (H, W) or (H, W, C), integer or floating; NaN in a floating image means missing.
-    mask : (H, W), True (or nonzero) where observed. Without it, the pixels that are not NaN in any channel.
-    network : image-to-image `Sequential`; by default `autoencoder(6)`, the paper's network for large holes.
+    mask : (H, W), True (or nonzero) where observed. Without it, the pixels that are not NaN in any
+        channel.
+    network : image-to-image `Sequential`; by default `autoencoder(6)`, the paper's network for
+        large holes.
     prior : feature prior with independent entries.
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
-    solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients), "cholesky", "conjugate_gradient", or a
-        solver object, which then brings its own ridge and tolerance.
+    solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients), "cholesky",
+        "conjugate_gradient", or a solver object, which then brings its own ridge and tolerance.
     ridge : lambda, relative to the mean of the kernel's diagonal.
     rtol : relative residual to solve to.
     dtype : of the kernel, "float32" or "float64".
@@ -81,7 +83,8 @@ def inpaint(
 
     Raises
     ------
-    ValueError : the image or the mask has a wrong shape, nothing or everything is observed, NaN where observed.
+    ValueError : the image or the mask has a wrong shape, nothing or everything is observed, NaN
+        where observed.
     ArchitectureError : the network is no image-to-image network.
     SingularKernelError : a ridge is needed.
     NotEnoughMemoryError : predicted before it is allocated.
@@ -97,8 +100,8 @@ def inpaint(
     kernel = PeriodicKernel.build(network, padded_shape(network, mask.shape), prior, kind, dtype)
     kernel.table.block_until_ready()
     clock.start("setup")
-    pixels = np.nonzero(mask)
-    prepared = chosen.prepare(kernel, pixels, progress)
+    rows, columns = np.nonzero(mask)
+    prepared = chosen.prepare(kernel, (rows, columns), progress)
     clock.start("solve")
     scale = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
     values = image[mask].astype(np.float64) / scale
@@ -150,7 +153,9 @@ def _check_mask(mask, image) -> np.ndarray:
             raise ValueError("image has infinite pixels; mark missing ones as NaN, or pass a mask")
         mask = finite.all(axis=-1)
         if mask.all():
-            raise ValueError("mask was None and the image has no NaN: pass a mask, True where observed")
+            raise ValueError(
+                "mask was None and the image has no NaN: pass a mask, True where observed"
+            )
     mask = np.asarray(mask)
     if mask.shape != size:
         raise ValueError(f"mask has shape {mask.shape}; expected {size}, that of the image")
@@ -163,7 +168,8 @@ def _check_mask(mask, image) -> np.ndarray:
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
-            f"{int(wrong.sum())} observed pixels are not finite, the first at ({row}, {column}): mask them out"
+            f"{int(wrong.sum())} observed pixels are not finite, the first at ({row}, {column}): "
+            "mask them out"
         )
     return mask
 
@@ -174,7 +180,9 @@ def _choose(solver, observed, ridge, rtol) -> Solver:
     if solver == "auto":
         solver = "cholesky" if observed <= CHOLESKY_PIXELS else "conjugate_gradient"
     if solver not in SOLVERS:
-        raise ValueError(f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object")
+        raise ValueError(
+            f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object"
+        )
     return SOLVERS[solver](ridge=ridge, rtol=rtol)
 
 

@@ -1,9 +1,9 @@
 """The near part of a periodic kernel as matrix products over image blocks.
 
-An output block of P x P pixels reads a window of (P + 2R) x (P + 2R) pixels around it, through the same matrix
-for every block. That matrix commutes with reflecting block and window along either axis, so on the even and odd
-halves it falls apart into four blocks of a quarter of the rows and of the columns each: a quarter of the
-arithmetic and of the memory.
+An output block of P x P pixels reads a window of (P + 2R) x (P + 2R) pixels around it, through the
+same matrix for every block. That matrix commutes with reflecting block and window along either
+axis, so on the even and odd halves it falls apart into four blocks of a quarter of the rows and of
+the columns each: a quarter of the arithmetic and of the memory.
 """
 
 import functools
@@ -14,7 +14,8 @@ import numpy as np
 
 from ntkmc.kernels._pairs import Pairs
 
-# Windows overlap, so they take several times the memory of the images; more images than fit go one after another.
+# Windows overlap, so they take several times the memory of the images; more images than fit go one
+# after another.
 WINDOW_BYTES = 2**29
 
 
@@ -32,7 +33,7 @@ def folded_shape(pairs: Pairs) -> tuple[int, int, int]:
 
 @functools.partial(jax.jit, static_argnames="pairs")
 def fold_table(near, pairs: Pairs):
-    """Four matrices (even-even, even-odd, odd-even, odd-odd), from the near rows of kernel minus far value."""
+    """Four matrices (even-even, even-odd, odd-even, odd-odd) from near rows of kernel minus far."""
     _, upper, lower = _window(pairs)
     phases = np.arange(pairs.period - pairs.half, pairs.period)[:, None]
 
@@ -40,20 +41,24 @@ def fold_table(near, pairs: Pairs):
         d = window[None, :] - pairs.radius - phases
         return np.where(abs(d) <= pairs.radius, pairs.row(phases, d), pairs.near).ravel()
 
-    padded = jnp.pad(near, (0, 1))  # a window reaches beyond the radius of most of its phases: zeros there
+    padded = jnp.pad(
+        near, (0, 1)
+    )  # a window reaches beyond the radius of most of its phases: zeros there
     up, down = rows(upper), rows(lower)
     sectors = []
     for sign_y in (1, -1):
         half = (padded[up] + sign_y * padded[down]).T
         for sign_x in (1, -1):
-            both = (half[up] + sign_x * half[down]).T.reshape(pairs.half, upper.size, pairs.half, -1)
+            both = (half[up] + sign_x * half[down]).T.reshape(
+                pairs.half, upper.size, pairs.half, -1
+            )
             sectors.append(both.transpose(0, 2, 1, 3).reshape(pairs.half**2, -1))
     return jnp.stack(sectors)
 
 
 def _fold(images, axis, pairs):
-    """Replace an axis by (block, upper half of its window), for the even and the odd part: a new first axis."""
-    length, upper, lower = _window(pairs)
+    """Turn an axis into (block, upper half of its window); the even and odd part in front."""
+    _, upper, lower = _window(pairs)
     side = images.shape[axis]
     starts = np.arange(0, side, pairs.period)[:, None] - pairs.radius
     up = jnp.take(images, (starts + upper) % side, axis=axis)
@@ -78,7 +83,9 @@ def _unfold(parts, axis, pairs):
 def _multiply(folded, images, pairs):
     n, height, width = images.shape
     blocks_y, blocks_x = height // pairs.period, width // pairs.period
-    windows = _fold(_fold(images, 1, pairs), 4, pairs)  # x sign, y sign, n, block y, wy, block x, wx
+    windows = _fold(
+        _fold(images, 1, pairs), 4, pairs
+    )  # x sign, y sign, n, block y, wy, block x, wx
     windows = windows.transpose(1, 0, 4, 6, 2, 3, 5).reshape(4, folded.shape[2], -1)
     product = jnp.matmul(folded, windows, precision=jax.lax.Precision.HIGHEST)
     product = product.reshape(2, 2, pairs.half, pairs.half, n, blocks_y, blocks_x)

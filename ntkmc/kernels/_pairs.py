@@ -1,13 +1,15 @@
-"""Which pairs of positions along one axis a periodic kernel can tell apart, and how layers map them.
+"""Pairs of positions along one axis that a periodic kernel can tell apart, and their maps.
 
-Along one axis a pair is a position x and an offset d = x' - x. After upsampling by a total factor P the kernel
-depends on the phase x mod P, and on d up to a radius R; beyond it the two positions have never met, and only
-their phases modulo Q matter (Q = 1 while the variance is the same everywhere, Q = P once an interpolation has
-made it depend on the phase). Reflecting the axis changes nothing, so only the upper half of the phases is kept:
-the pair (p, d) is the pair (P - 1 - p, -d).
+Along one axis a pair is a position x and an offset d = x' - x. After upsampling by a total factor
+P the kernel depends on the phase x mod P, and on d up to a radius R; beyond it the two positions
+have never met, and only their phases modulo Q matter (Q = 1 while the variance is the same
+everywhere, Q = P once an interpolation has made it depend on the phase). Reflecting the axis
+changes nothing, so only the upper half of the phases is kept: the pair (p, d) is the pair (P - 1 -
+p, -d).
 
-So a pair is one *row*: near rows (p, d) first, then far rows (q, d mod Q). A kernel on the grid is a symmetric
-matrix indexed by a row for each axis, and a linear layer is L T L' with L a sparse map from rows to rows.
+So a pair is one *row*: near rows (p, d) first, then far rows (q, d mod Q). A kernel on the grid is
+a symmetric matrix indexed by a row for each axis, and a linear layer is L T L' with L a sparse map
+from rows to rows.
 """
 
 import dataclasses
@@ -19,7 +21,7 @@ from ntkmc.architecture import Conv, Upsample
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """The rows of one axis: phases modulo `period`, offsets up to `radius`, far phases modulo `far_period`."""
+    """Rows of one axis: phases mod `period`, offsets to `radius`, far phases mod `far_period`."""
 
     period: int = 1
     radius: int = 0
@@ -72,7 +74,9 @@ class Pairs:
         far_phases = np.arange(self.far_period - self.far_half, self.far_period)
         beyond = self.far_period * (self.radius // self.far_period + 1)
         far_offsets = beyond + np.arange(self.far_period)
-        x = np.concatenate([np.repeat(phases, offsets.size), np.repeat(far_phases, far_offsets.size)])
+        x = np.concatenate(
+            [np.repeat(phases, offsets.size), np.repeat(far_phases, far_offsets.size)]
+        )
         d = np.concatenate([np.tile(offsets, phases.size), np.tile(far_offsets, far_phases.size)])
         return x, d
 
@@ -86,7 +90,7 @@ class RowMap:
 
 
 def position_taps(layer, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The positions before a linear layer that position `x` after it reads, each with its weight."""
+    """Positions before a linear layer that position `x` after it reads, and their weights."""
     match layer:
         case Conv(filter_size=size):
             reach = size // 2
@@ -94,7 +98,9 @@ def position_taps(layer, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         case Upsample(factor=factor, method="nearest"):
             return [(x // factor, np.ones(x.shape))]
         case Upsample(factor=factor, method="bilinear"):
-            source = (2 * x + 1 - factor) / (2 * factor)  # centres of pixels meet: half-pixel convention
+            source = (2 * x + 1 - factor) / (
+                2 * factor
+            )  # centres of pixels meet: half-pixel convention
             low = np.floor(source).astype(int)
             return [(low, 1 - (source - low)), (low + 1, source - low)]
     raise TypeError(f"layer was {layer!r}; expected Conv or Upsample")
@@ -124,8 +130,8 @@ def after(layer, pairs: Pairs) -> Pairs:
 def row_map(layer, old: Pairs, new: Pairs) -> RowMap:
     """How the rows of `new` are made of the rows of `old`.
 
-    A convolution moves both positions of a pair by the same tap (its weights at different taps are independent),
-    an upsampling is the same fixed linear map on either side.
+    A convolution moves both positions of a pair by the same tap (its weights at different taps are
+    independent), an upsampling is the same fixed linear map on either side.
     """
     x, d = new.members()
     taps_a = position_taps(layer, x)

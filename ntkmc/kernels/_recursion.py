@@ -1,4 +1,4 @@
-"""The layer-by-layer recursion of a periodic kernel, on the matrix of rows that `_pairs` describes."""
+"""The layer-by-layer recursion of a periodic kernel, on the rows that `_pairs` describes."""
 
 import dataclasses
 import functools
@@ -17,8 +17,8 @@ from ntkmc.kernels.duals import apply_dual, dual_variance
 class State:
     """NNGP and NTK between every pair of rows, after some layers.
 
-    `gap` is (k_xx + k_x'x') / 2 - k_xx' rather than the NNGP itself, so that 1 - correlation keeps its relative
-    accuracy in float32; `variance` is k_xx for each pair of (kept) far phases.
+    `gap` is (k_xx + k_x'x') / 2 - k_xx' rather than the NNGP itself, so that 1 - correlation keeps
+    its relative accuracy in float32; `variance` is k_xx for each pair of (kept) far phases.
     """
 
     gap: jax.Array
@@ -33,18 +33,19 @@ def initial(same: float, different: float, dtype) -> State:
 
 @functools.partial(jax.jit, static_argnames="axis")
 def _one_axis(matrix, index, weights, axis):
-    """L M (axis 0) or M L' (axis 1) for the sparse L that has these weights at these columns."""
+    """L M (axis 0) or M L' (axis 1), L sparse with these weights at these columns."""
     taps = (jnp.take(matrix, column, axis=axis, mode="clip") for column in index.T)
     return sum(jnp.expand_dims(w, 1 - axis) * tap for w, tap in zip(weights.T, taps, strict=True))
 
 
 def _both_axes(matrix, index, weights):
-    # Two programs on purpose: in one, XLA fuses them and computes the first once for each tap of the second.
+    # Two programs on purpose: in one, XLA fuses them and computes the first once for each tap of
+    # the second.
     return _one_axis(_one_axis(matrix, index, weights, axis=0), index, weights, axis=1)
 
 
 def _pair_variances(variance, phases):
-    """k_xx and k_x'x' for every pair of rows; `phases` are the rows' (kept) phases of x and of x'."""
+    """k_xx and k_x'x' for every pair of rows, from the rows' (kept) phases of x and of x'."""
     return tuple(variance[p][:, p] for p in phases)
 
 
@@ -59,10 +60,11 @@ def _linear(state, rows, positions, same_rows, phases, is_conv):
 
 @functools.partial(jax.jit, static_argnames="is_conv")
 def _settle(state, same_rows, phases, is_conv):
-    """What a linear layer does besides moving values around: interpolation's variance, the tangent of weights."""
+    """What a linear layer does besides moving values: variances, and its weights' tangents."""
     gap, ntk, variance = state.gap, state.ntk, state.variance
     if same_rows is not None:
-        # Interpolation mixes a position with its neighbours, which lowers its variance by the gap left at d = 0.
+        # Interpolation mixes a position with its neighbours, which lowers its variance by the gap
+        # left at d = 0.
         excess = gap[same_rows][:, same_rows]
         variance = variance - excess
         excess_a, excess_b = _pair_variances(excess, phases)
@@ -103,7 +105,7 @@ def propagate(network, same: float, different: float, dtype) -> tuple[_pairs.Pai
     pairs, state = _pairs.Pairs(), initial(same, different, dtype)
     for layer in network:
         if isinstance(layer, Downsample):
-            continue  # only before any upsampling: a kernel that knows "same" and "different" passes unchanged
+            continue  # before any upsampling: "same" and "different" are all there is
         if not isinstance(layer, Conv | Upsample):
             state = _activation(state, pair_phases(pairs), layer)
             continue

@@ -1,4 +1,4 @@
-r"""Dual activations: how a kernel passes through a nonlinearity, accurate where two inputs are nearly equal.
+r"""Dual activations: a kernel through a nonlinearity, accurate where two inputs are nearly equal.
 
 For unit-variance Gaussians with correlation :math:`c = \cos\theta` the duals of the normalised ReLU
 (:math:`\sqrt 2\max(x, 0)`) and of its derivative are the arc-cosine kernels (Cho & Saul 2009)
@@ -6,15 +6,17 @@ For unit-variance Gaussians with correlation :math:`c = \cos\theta` the duals of
 .. math:: \kappa_0(c) = (\pi - \theta) / \pi, \qquad
           \kappa_1(c) = (\sin\theta + (\pi - \theta)\cos\theta) / \pi.
 
-:math:`\kappa_0` has infinite slope at :math:`c = 1`: a rounding error of 1e-7 in :math:`c` is one of 1e-4 in
-:math:`\kappa_0`. So everything here is a function of the distance to the nearer end, :math:`y = 1 - |c|`:
+:math:`\kappa_0` has infinite slope at :math:`c = 1`: a rounding error of 1e-7 in :math:`c` is one
+of 1e-4 in :math:`\kappa_0`. So everything here is a function of the distance to the nearer end,
+:math:`y = 1 - |c|`:
 
-.. math:: \theta = \sqrt y\, P(y), \qquad \sin\theta - \theta\cos\theta = y^{3/2} R(y), \qquad 0 \le y \le 1,
+.. math:: \theta = \sqrt y\, P(y), \qquad \sin\theta - \theta\cos\theta = y^{3/2} R(y), \qquad 0
+\le y \le 1,
 
-with :math:`P` and :math:`R` analytic (nearest singularity at :math:`y = 2`), hence polynomials to rounding: no
-inverse trigonometric function, which XLA does not vectorise. Builders that can carry the *gap*
-:math:`(k_{xx} + k_{x'x'}) / 2 - k_{xx'}` through every layer use :func:`apply_dual` and never form
-:math:`1 - c` by subtraction.
+with :math:`P` and :math:`R` analytic (nearest singularity at :math:`y = 2`), hence polynomials to
+rounding: no inverse trigonometric function, which XLA does not vectorise. Builders that can carry
+the *gap* :math:`(k_{xx} + k_{x'x'}) / 2 - k_{xx'}` through every layer use :func:`apply_dual` and
+never form :math:`1 - c` by subtraction.
 """
 
 import functools
@@ -30,7 +32,7 @@ from ntkmc.architecture import Erf, Identity, LeakyRelu, Relu
 
 @functools.cache
 def _polynomials(dtype: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Coefficients of P and R in t = 2 y - 1, low order first, of the degree that `dtype` can see."""
+    """Coefficients of P and R in t = 2 y - 1, low order first, as many as `dtype` can see."""
     terms = 64
     arcsine, root = [1.0], [1.0]  # power series of arcsin(sqrt w) / sqrt w and of sqrt(1 - w)
     for k in range(1, terms):
@@ -59,7 +61,7 @@ def _horner(coefficients, t):
 
 
 def _angle_and_remainder(y):
-    """theta / pi and (sin theta - theta cos theta) / pi for cos theta = 1 - y, 0 <= y <= 1."""
+    """Angle / pi and (sin angle - angle cos angle) / pi where the cosine is 1 - y, 0 <= y <= 1."""
     p, r = _polynomials(y.dtype.name)
     t, root = 2 * y - 1, jnp.sqrt(y)
     return root * _horner(p, t) / math.pi, root * y * _horner(r, t) / math.pi
@@ -151,7 +153,8 @@ def apply_dual(
 
     Parameters
     ----------
-    layer : `Relu`, `LeakyRelu`, `Erf` or `Identity`; the first two normalised so that they keep variances.
+    layer : `Relu`, `LeakyRelu`, `Erf` or `Identity`; the first two normalised so that they keep
+        variances.
     gap : :math:`(k_{aa} + k_{bb}) / 2 - k_{ab} \ge 0`.
     var_a, var_b : :math:`k_{aa}` and :math:`k_{bb}`, broadcast against `gap`.
 
@@ -173,7 +176,9 @@ def apply_dual(
             return _erf_dual(gap, var_a, var_b)
         case Identity():
             return gap, jnp.ones_like(gap)
-    raise TypeError(f"layer was {layer!r}; a dual activation is known for Relu, LeakyRelu, Erf, Identity")
+    raise TypeError(
+        f"layer was {layer!r}; a dual activation is known for Relu, LeakyRelu, Erf, Identity"
+    )
 
 
 def dual_variance(layer, var: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -4,10 +4,10 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jax.typing import ArrayLike
 
-Pixels = tuple[Int[Array, "..."] | Int[np.ndarray, "..."], Int[Array, "..."] | Int[np.ndarray, "..."]]
-"""Pixels as two arrays: rows and columns."""
+Pixels = tuple[ArrayLike, ArrayLike]
+"""Pixels as two integer arrays (or numbers): rows and columns."""
 
 
 @runtime_checkable

@@ -8,18 +8,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ntkmc import memory
 from ntkmc.architecture import Conv, Sequential, Upsample, check
+from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _blocks, _pairs, _recursion
-from ntkmc.priors import IIDUniform
-
-Pixels = tuple[Int[Array, "..."], Int[Array, "..."]]
+from ntkmc.kernels.operator import Pixels
+from ntkmc.priors import IIDPrior, IIDUniform
 
 
 class Kernels(NamedTuple):
-    """The two kernels of one network, when both are asked for."""
+    """The two kernels of one network."""
 
     nngp: "PeriodicKernel"
     ntk: "PeriodicKernel"
@@ -28,31 +28,36 @@ class Kernels(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class PeriodicKernel:
-    r"""Kernel of an infinitely wide convolutional network between all pixels of a circularly padded image.
+    r"""Kernel of an infinitely wide network between all pixels of a circularly padded image.
 
-    A feature prior with independent, identically distributed entries makes the first kernel two numbers: the same
-    pixel, :math:`C_1`, and different pixels, :math:`C_2`. Averaging over a filter,
+    A feature prior with independent, identically distributed entries makes the first kernel two
+    numbers: the same pixel, :math:`C_1`, and different pixels, :math:`C_2`. Averaging over a
+    filter,
 
     .. math:: (A K)(x, x') = \operatorname{mean}_a K(x + a, x' + a),
 
-    and subsampling keep it so. Each upsampling by :math:`f` multiplies the number of phases by :math:`f` on either
-    axis and widens the offsets :math:`d = x' - x` at which the kernel still varies: nearest,
-    :math:`K'(f a + b, d) = K(a, \lfloor (b + d) / f \rfloor)`, from radius :math:`R` to :math:`f (R + 1) - 1`;
-    bilinear (half-pixel convention) by two more positions. Beyond the radius it is one constant, or for bilinear
-    upsampling a function of the two phases. With
+    and subsampling keep it so. Each upsampling by :math:`f` multiplies the number of phases by
+    :math:`f` on either axis and widens the offsets :math:`d = x' - x` at which the kernel still
+    varies: nearest, :math:`K'(f a + b, d) = K(a, \lfloor (b + d) / f \rfloor)`, from radius
+    :math:`R` to :math:`f (R + 1) - 1`; bilinear (half-pixel convention) by two more positions.
+    Beyond the radius it is one constant, or for bilinear upsampling a function of the two phases.
+    With
 
-    .. math:: \mathrm{NNGP} \leftarrow A\,\mathrm{NNGP},\; \mathrm{NTK} \leftarrow A\,\mathrm{NTK} + \mathrm{NNGP}
+    .. math:: \mathrm{NNGP} \leftarrow A\,\mathrm{NNGP},\; \mathrm{NTK} \leftarrow A\,\mathrm{NTK}
+    + \mathrm{NNGP}
               \quad\text{and}\quad
               \mathrm{NNGP} \leftarrow \check\phi(\mathrm{NNGP}),\;
               \mathrm{NTK} \leftarrow \mathrm{NTK}\,\check\phi'(\mathrm{NNGP})
 
-    at a convolution and at an activation this is the exact kernel at every resolution (the expansion theorem of the
-    matrix-completion paper, SI appendix M, without its low-resolution kernel). It is a JAX pytree and a linear
-    operator; the n x n matrix is never formed unless `dense` is asked for it.
+    at a convolution and at an activation this is the exact kernel at every resolution (the
+    expansion theorem of the matrix-completion paper, SI appendix M, without its low-resolution
+    kernel). It is a JAX pytree and a linear operator; the n x n matrix is never formed unless
+    `dense` is asked for it.
 
     Attributes
     ----------
-    table : (rows, rows) kernel between the pairs of positions that can be told apart along each axis.
+    table : (rows, rows) kernel between the pairs of positions that can be told apart along each
+        axis.
     folded : (4, h, w) matrices of the near part, see `matvec`.
     far : (Q^2, Q^2) value for pixels that never met, by phase; Q = 1 without bilinear upsampling.
     shape : (H, W), the torus.
@@ -61,52 +66,59 @@ class PeriodicKernel:
     table: Float[Array, "rows rows"]
     folded: Float[Array, "4 phases window"]
     far: Float[Array, "far_phases far_phases"]
-    shape: tuple[int, int] = dataclasses.field(metadata={"static": True})
+    shape: Shape = dataclasses.field(metadata={"static": True})
     pairs: _pairs.Pairs = dataclasses.field(metadata={"static": True})
 
     @classmethod
-    def build(cls, network, shape, prior=IIDUniform(0.0, 0.1), kind="ntk", dtype="float32"):
+    def build(
+        cls,
+        network: Sequential,
+        shape: Shape,
+        prior: IIDPrior = IIDUniform(0.0, 0.1),
+        kind: str = "ntk",
+        dtype="float32",
+    ) -> "PeriodicKernel":
         """Build the kernel of a network.
 
         Parameters
         ----------
-        network : `Sequential` of circular convolutions with odd filters, activations, subsamplings, upsamplings.
+        network : `Sequential` of circular convolutions, activations, subsamplings, upsamplings.
         shape : (H, W) of the torus; see `padded_shape` for the smallest one that holds an image.
         prior : feature prior with independent entries (`same` is C1, `different` is C2).
-        kind : "ntk", "nngp", or ("nngp", "ntk") for both from one recursion.
+        kind : "ntk" or "nngp".
         dtype : "float32" or "float64".
 
         Raises
         ------
         ArchitectureError : the network does not fit the shape.
-        ValueError : a layer, the shape, the kind or the dtype is one that this kernel does not cover.
+        ValueError : this kernel does not cover a layer, the shape, the kind or the dtype.
         NotEnoughMemoryError : predicted before anything is allocated.
         """
-        kinds = (kind,) if isinstance(kind, str) else tuple(kind)
-        if not kinds or not set(kinds) <= {"nngp", "ntk"}:
-            raise ValueError(f"kind was {kind!r}; expected 'ntk', 'nngp' or ('nngp', 'ntk')")
-        dtype = _dtype(dtype)
-        pairs = _walk(network)
-        check(network, shape, image_to_image=True)
-        if tuple(shape) != padded_shape(network, shape):
-            raise ValueError(
-                f"shape was {tuple(shape)}; on so small a torus pixels meet around the edge: "
-                f"pass at least {padded_shape(network, shape)}, which is padded_shape(network, shape)"
-            )
-        memory.require(
-            predicted_bytes(network, dtype),
-            f"the kernel of this network ({pairs.rows} x {pairs.rows} table)",
-            "use fewer levels, nearest upsampling or float32",
-        )
-        pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype)
-        built = {}
-        for name in kinds:
-            table = state.ntk if name == "ntk" else _recursion.nngp(state, _recursion.pair_phases(pairs))
-            built[name] = cls(table, *_operator(table, pairs), tuple(shape), pairs)
-        return built[kind] if isinstance(kind, str) else Kernels(built.get("nngp"), built.get("ntk"))
+        if kind not in Kernels._fields:
+            raise ValueError(f"kind was {kind!r}; expected 'ntk' or 'nngp' (build_both for both)")
+        pairs, state = _propagate(network, shape, prior, dtype)
+        return cls._of(_table(state, pairs, kind), pairs, shape)
+
+    @classmethod
+    def build_both(
+        cls,
+        network: Sequential,
+        shape: Shape,
+        prior: IIDPrior = IIDUniform(0.0, 0.1),
+        dtype="float32",
+    ) -> Kernels:
+        """NNGP and NTK from one recursion; arguments and errors are those of `build`."""
+        pairs, state = _propagate(network, shape, prior, dtype)
+        return Kernels(*(cls._of(_table(state, pairs, k), pairs, shape) for k in Kernels._fields))
+
+    @classmethod
+    def _of(cls, table, pairs, shape):
+        folded, far = _operator(table, pairs)
+        return cls(table, folded, far, (shape[0], shape[1]), pairs)
 
     @property
     def dtype(self) -> np.dtype:
+        """Precision of the kernel."""
         return self.table.dtype
 
     @property
@@ -117,11 +129,14 @@ class PeriodicKernel:
     def matvec(self, images: Float[Array, "... H W"]) -> Float[Array, "... H W"]:
         """Apply the kernel matrix to one image or a stack of them.
 
-        The near part, one matrix product over blocks, is computed in the kernel's dtype; the far part, a sum over
-        the whole image, in the images' own, so that float64 images are accumulated in float64.
+        The near part, one matrix product over blocks, is computed in the kernel's dtype; the far
+        part, a sum over the whole image, in the images' own, so that float64 images are
+        accumulated in float64.
         """
         if images.shape[-2:] != self.shape:
-            raise ValueError(f"images have shape {images.shape}; the last two sides must be {self.shape}")
+            raise ValueError(
+                f"images have shape {images.shape}; the last two sides must be {self.shape}"
+            )
         stack = images.reshape(-1, *self.shape)
         near = _blocks.near_matvec(self.folded, stack, self.pairs)
         return (near.astype(images.dtype) + self._far_matvec(stack)).reshape(images.shape)
@@ -134,7 +149,7 @@ class PeriodicKernel:
         return jnp.tile(spread, (1, self.shape[0] // period, self.shape[1] // period))
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
-        """Kernel between pixels given as (row, column) arrays, broadcast against each other (modulo the torus)."""
+        """Kernel between pixels (rows, columns), broadcast against each other, modulo the torus."""
         index = []
         for a, b, side in zip(pixels_a, pixels_b, self.shape, strict=True):
             d = (jnp.asarray(b) - a + side // 2) % side - side // 2
@@ -160,7 +175,7 @@ class PeriodicKernel:
         ------
         NotEnoughMemoryError : the matrix would not fit.
         """
-        sizes = len(pixels_a[0]), len(pixels_b[0])
+        sizes = np.size(pixels_a[0]), np.size(pixels_b[0])
         memory.require(
             (self.dtype.itemsize + 8) * sizes[0] * sizes[1],
             f"a dense {sizes[0]} x {sizes[1]} kernel matrix",
@@ -169,7 +184,7 @@ class PeriodicKernel:
         column = tuple(jnp.asarray(side)[:, None] for side in pixels_a)
         return _dense(self, column, tuple(jnp.asarray(side)[None, :] for side in pixels_b))
 
-    def on(self, shape: tuple[int, int]) -> "PeriodicKernel":
+    def on(self, shape: Shape) -> "PeriodicKernel":
         """The same network's kernel on another torus: the table is shared, nothing is computed.
 
         Raises
@@ -179,9 +194,31 @@ class PeriodicKernel:
         for side in shape:
             if side % self.pairs.period or side < self.pairs.side:
                 raise ValueError(
-                    f"shape was {shape}; sides must be multiples of {self.pairs.period} and at least {self.pairs.side}"
+                    f"shape was {shape}; sides must be multiples of {self.pairs.period}, "
+                    f"at least {self.pairs.side}"
                 )
-        return dataclasses.replace(self, shape=tuple(shape))
+        return dataclasses.replace(self, shape=(shape[0], shape[1]))
+
+
+def _propagate(network, shape, prior, dtype):
+    dtype = _dtype(dtype)
+    pairs = _walk(network)
+    check(network, shape, image_to_image=True)
+    if tuple(shape) != padded_shape(network, shape):
+        raise ValueError(
+            f"shape was {tuple(shape)}; on so small a torus pixels meet around the edge: "
+            f"pass {padded_shape(network, shape)}, which padded_shape(network, shape) tells"
+        )
+    memory.require(
+        predicted_bytes(network, dtype),
+        f"the kernel of this network (a {pairs.rows} x {pairs.rows} table)",
+        "use fewer levels, nearest upsampling or float32",
+    )
+    return _recursion.propagate(network, prior.same, prior.different, dtype)
+
+
+def _table(state, pairs, kind):
+    return state.ntk if kind == "ntk" else _recursion.nngp(state, _recursion.pair_phases(pairs))
 
 
 @jax.jit
@@ -193,13 +230,16 @@ def _dtype(dtype) -> np.dtype:
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype was {dtype}; expected 'float32' or 'float64'")
-    if dtype == np.float64 and not jax.config.jax_enable_x64:
-        raise ValueError("dtype was float64 but JAX runs in 32 bits: jax.config.update('jax_enable_x64', True) first")
+    if dtype == np.float64 and jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        raise ValueError(
+            "dtype was float64 but JAX runs in 32 bits: "
+            "call jax.config.update('jax_enable_x64', True) first"
+        )
     return dtype
 
 
 def _walk(network) -> _pairs.Pairs:
-    """The pairs of the whole network; refuses layers this kernel does not cover, with their position."""
+    """Pairs of the whole network; refuses layers this kernel does not cover, by position."""
     pairs = _pairs.Pairs()
     for position, layer in enumerate(network):
         reason = None
@@ -214,11 +254,12 @@ def _walk(network) -> _pairs.Pairs:
     return pairs
 
 
-def padded_shape(network: Sequential, shape: tuple[int, int]) -> tuple[int, int]:
+def padded_shape(network: Sequential, shape: Shape) -> Shape:
     """The smallest torus for this network that holds an image of `shape`."""
     pairs = _walk(network)
     multiple = math.lcm(network.side_multiple, pairs.period)
-    return tuple(-(-max(side, pairs.side) // multiple) * multiple for side in shape)
+    height, width = (-(-max(side, pairs.side) // multiple) * multiple for side in shape)
+    return height, width
 
 
 def predicted_bytes(network: Sequential, dtype="float32") -> int:

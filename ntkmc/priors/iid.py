@@ -13,12 +13,13 @@ import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float
 
 
+@runtime_checkable
 class IIDPrior(Protocol):
     """A prior that the periodic kernel can use: only its two second moments matter."""
 

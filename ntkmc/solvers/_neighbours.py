@@ -33,7 +33,8 @@ def nearest_earlier(pixels: np.ndarray, shape: tuple[int, int], m: int) -> np.nd
     few = max(n // TREE_SHARE, 8 * m)
     low = 1
     while low < n:
-        # Pixels low .. 2 low - 1: at least half of those before the last of them are before the first, too.
+        # Pixels low .. 2 low - 1: at least half of those before the last of them are before the
+        # first, too.
         high = min(2 * low, n)
         if low < few:
             found[low:high] = _by_tree(pixels, shape, low, high, m)

@@ -18,6 +18,7 @@ from ntkmc.solvers.result import (
     check_pixels,
     check_ridge,
     check_values,
+    larger_ridge,
     shift_of,
 )
 
@@ -46,7 +47,8 @@ class Cholesky:
         Raises
         ------
         NotEnoughMemoryError : before allocating the n x n matrix.
-        SingularKernelError : it is not positive definite, or less so than the kernel's own rounding.
+        SingularKernelError : it is not positive definite, or less so than the kernel's own
+            rounding.
         """
         started = time.perf_counter()
         pixels = check_pixels(pixels, kernel)
@@ -54,7 +56,7 @@ class Cholesky:
         memory.require(
             predicted_bytes(n, kernel.dtype.itemsize),
             f"Cholesky of {n} x {n} kernel entries",
-            "use solver='conjugate_gradient', which never forms the matrix, or fewer observed pixels",
+            "use solver='conjugate_gradient', which never forms the matrix, or fewer pixels",
         )
         if progress:
             progress("Cholesky factorisation", 0, 1)
@@ -67,8 +69,10 @@ class Cholesky:
         if not smallest > noise:
             raise SingularKernelError(
                 f"the kernel matrix of these {n} pixels is singular: its smallest eigenvalue "
-                f"({smallest:.1e}) is within the {kernel.dtype} rounding of its entries ({noise:.1e}). "
-                f"Pass a larger ridge (it was {self.ridge:g}; try {max(1e-4, 10 * self.ridge):g}) or a float64 kernel"
+                f"({smallest:.1e}) is within the rounding of its {kernel.dtype} entries "
+                f"({noise:.1e}). "
+                f"Pass a larger ridge (it was {self.ridge:g}; try {larger_ridge(self.ridge):g}) "
+                "or a float64 kernel"
             )
         if progress:
             progress("Cholesky factorisation", 1, 1)
@@ -92,7 +96,9 @@ class Factorised:
         with enable_x64():
             weights = jsl.cho_solve((self.factor, True), jnp.asarray(values))
             left = np.linalg.norm(np.asarray(self.matrix @ weights) - values, axis=0)
-        residual = float(np.max(left / np.maximum(np.linalg.norm(values, axis=0), np.finfo(float).tiny)))
+        residual = float(
+            np.max(left / np.maximum(np.linalg.norm(values, axis=0), np.finfo(float).tiny))
+        )
         return SolveResult(
             weights=np.asarray(weights),
             iterations=0,
@@ -106,7 +112,7 @@ class Factorised:
 
 
 def predicted_bytes(n: int, itemsize: int = 4) -> int:
-    """Largest moment: the matrix, its factor and one copy in float64, beside the kernel's own entries."""
+    """Largest moment: the matrix, its factor and one float64 copy, beside the kernel's entries."""
     return n * n * (3 * 8 + itemsize)
 
 

@@ -1,4 +1,4 @@
-"""Preconditioned conjugate gradients on a kernel operator: exact solutions without the kernel matrix."""
+"""Preconditioned conjugate gradients: exact solutions without the kernel matrix."""
 
 import dataclasses
 import functools
@@ -21,6 +21,7 @@ from ntkmc.solvers.result import (
     check_pixels,
     check_ridge,
     check_values,
+    larger_ridge,
     shift_of,
 )
 
@@ -33,9 +34,10 @@ RENEW = 0.1  # how far the residual falls before it is computed afresh
 class ConjugateGradient:
     """Conjugate gradients with a sparse inverse Cholesky factor of the kernel as preconditioner.
 
-    Products with the kernel are in the kernel's dtype, everything else in float64. Whenever the residual has fallen
-    tenfold it is recomputed from the solution with a float64 product (van der Vorst & Ye 2000), so that float32
-    rounding neither accumulates nor hides: the residual reported is the true one.
+    Products with the kernel are in the kernel's dtype, everything else in float64. Whenever the
+    residual has fallen tenfold it is recomputed from the solution with a float64 product (van der
+    Vorst & Ye 2000), so that float32 rounding neither accumulates nor hides: the residual reported
+    is the true one.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ class ConjugateGradient:
         pixels = check_pixels(pixels, kernel)
         memory.require(
             predicted_bytes(len(pixels[0]), kernel.shape, self.neighbours),
-            f"conjugate gradients on {len(pixels[0])} pixels with {self.neighbours} neighbours each",
+            f"conjugate gradients on {len(pixels[0])} pixels, {self.neighbours} neighbours each",
             "use fewer neighbours, or crop the image",
         )
         if progress:
@@ -91,7 +93,7 @@ class Preconditioned:
 
     solver: ConjugateGradient
     kernel: KernelOperator
-    pixels: Pixels
+    pixels: tuple[np.ndarray, np.ndarray]
     shift: float
     factor: sparse_inverse.SparseInverse
     seconds: float
@@ -107,7 +109,9 @@ class Preconditioned:
         values = check_values(values, len(self.pixels[0]))
         right = values.reshape(len(values), -1)
         with enable_x64():
-            system = _System(self.kernel, _Layout.of(self.pixels, self.kernel.shape), self.factor, self.shift)
+            system = _System(
+                self.kernel, _Layout.of(self.pixels, self.kernel.shape), self.factor, self.shift
+            )
             state = self._iterate(system, jnp.asarray(right), progress)
         done = int(state.step)
         residuals = np.asarray(state.residuals)[:done]
@@ -115,8 +119,9 @@ class Preconditioned:
         converged = final <= self.solver.rtol
         if not converged:
             warnings.warn(
-                f"conjugate gradients stopped at a relative residual of {final:.1e} after {done} iterations "
-                f"(rtol was {self.solver.rtol:g}): allow more iterations, pass a ridge, or a float64 kernel",
+                f"conjugate gradients stopped at a relative residual of {final:.1e} after {done} "
+                f"iterations (rtol was {self.solver.rtol:g}): allow more iterations, pass a ridge, "
+                "or a float64 kernel",
                 stacklevel=2,
             )
         return SolveResult(
@@ -139,18 +144,22 @@ class Preconditioned:
             if progress:
                 progress("conjugate gradients", *_progress(float(state.residual_size), solver.rtol))
             if not bool(state.healthy):
-                raise SingularKernelError(
-                    f"conjugate gradients broke down at iteration {int(state.step)} with a relative residual of "
-                    f"{float(state.residual_size):.1e}: the kernel of these {len(right)} pixels is not positive "
-                    f"definite to {self.kernel.dtype} rounding. Pass a larger ridge (it was {solver.ridge:g}; try "
-                    f"{max(1e-4, 10 * solver.ridge):g}), a float64 kernel, or a network with an activation after "
-                    "its last upsampling"
-                )
+                raise SingularKernelError(self._breakdown(state))
         return state
+
+    def _breakdown(self, state):
+        ridge = self.solver.ridge
+        return (
+            f"conjugate gradients broke down at iteration {int(state.step)} with a relative "
+            f"residual of {float(state.residual_size):.1e}: the kernel of these "
+            f"{len(self.pixels[0])} pixels is not positive definite to {self.kernel.dtype} "
+            f"rounding. Pass a larger ridge (it was {ridge:g}; try {larger_ridge(ridge):g}), a "
+            "float64 kernel, or a network with an activation after its last upsampling"
+        )
 
 
 def predicted_bytes(n: int, shape: tuple[int, int], neighbours: int) -> int:
-    """Factor and its transpose, their indices and making them; vectors and windows for three channels."""
+    """Factor, its transpose, their indices and making them; vectors and windows of 3 channels."""
     return n * (neighbours + 1) * 60 + 3 * shape[0] * shape[1] * 150
 
 
@@ -192,11 +201,15 @@ class _System:
     shift: float
 
     def apply(self, vectors):
-        return self.layout.vector(self.kernel.matvec(self.layout.image(vectors))) + self.shift * vectors
+        return (
+            self.layout.vector(self.kernel.matvec(self.layout.image(vectors)))
+            + self.shift * vectors
+        )
 
     def apply_exactly(self, vectors):
         wide = jax.tree.map(
-            lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf, self.kernel
+            lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf,
+            self.kernel,
         )
         return dataclasses.replace(self, kernel=wide).apply(vectors)
 
@@ -250,7 +263,9 @@ def _advance(system, right, state, rtol, until):
     def step(state):
         product = system.apply(state.p)
         energy = jnp.sum(state.p * product, axis=0)
-        solved = state.rz == 0  # a right-hand side of zeros, or one that is finished to the last bit
+        solved = (
+            state.rz == 0
+        )  # a right-hand side of zeros, or one that is finished to the last bit
         alpha = jnp.where(solved, 0, state.rz / jnp.where(solved, 1, energy))
         x, r = state.x + alpha * state.p, state.r - alpha * product
         size = _size(r, right)

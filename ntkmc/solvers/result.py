@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,12 +26,12 @@ class SolveResult:
     ----------
     weights : (n,) or (n, k), float64.
     iterations : steps taken; 0 for a direct solver.
-    relative_residual : |(K + ...) weights - values| / |values|, the largest over the k right-hand sides, computed
-        from the solution in float64 (not the recursion's own).
+    relative_residual : |(K + ...) weights - values| / |values|, the largest over the k right-hand
+        sides, computed from the solution in float64 (not the recursion's own).
     converged : whether that is below the solver's tolerance.
     seconds : wall-clock time, compilation included.
-    condition : estimated condition number: of the matrix for Cholesky, of the preconditioned matrix for conjugate
-        gradients.
+    condition : estimated condition number: of the matrix for Cholesky, of the preconditioned
+        matrix for conjugate gradients.
     residuals : relative residual after each iteration.
     method : the solver's name.
     """
@@ -46,18 +46,22 @@ class SolveResult:
     method: str
 
 
+@runtime_checkable
 class Prepared(Protocol):
-    """A solver bound to a kernel and to pixels: factorised once, for any number of right-hand sides."""
+    """A solver bound to a kernel and pixels: prepared once, for any number of right-hand sides."""
 
     def solve(self, values, progress: Progress | None = None) -> SolveResult:
         """Solve for values (n,) or (n, k)."""
         ...
 
 
+@runtime_checkable
 class Solver(Protocol):
     """Settings of a method."""
 
-    def prepare(self, kernel: KernelOperator, pixels: Pixels, progress: Progress | None = None) -> Prepared:
+    def prepare(
+        self, kernel: KernelOperator, pixels: Pixels, progress: Progress | None = None
+    ) -> Prepared:
         """Do everything that does not depend on the values."""
         ...
 
@@ -67,12 +71,18 @@ def check_pixels(pixels: Pixels, kernel: KernelOperator) -> tuple[np.ndarray, np
     rows, columns = (np.asarray(side) for side in pixels)
     if rows.ndim != 1 or rows.shape != columns.shape or not rows.size:
         raise ValueError(
-            f"pixels have shapes {rows.shape} and {columns.shape}; expected rows and columns, as many of each, "
-            "at least one"
+            f"pixels have shapes {rows.shape} and {columns.shape}; expected rows and columns, "
+            "as many of each, at least one"
         )
-    for name, side, limit in (("rows", rows, kernel.shape[0]), ("columns", columns, kernel.shape[1])):
+    for name, side, limit in (
+        ("rows", rows, kernel.shape[0]),
+        ("columns", columns, kernel.shape[1]),
+    ):
         if side.min() < 0 or side.max() >= limit:
-            raise ValueError(f"pixel {name} go from {side.min()} to {side.max()}; the kernel has 0 to {limit - 1}")
+            raise ValueError(
+                f"pixel {name} go from {side.min()} to {side.max()}; "
+                f"the kernel has 0 to {limit - 1}"
+            )
     return rows.astype(np.int32), columns.astype(np.int32)
 
 
@@ -80,16 +90,28 @@ def check_values(values, n: int) -> np.ndarray:
     """Values as a finite float64 array of n rows."""
     values = np.asarray(values, np.float64)
     if values.ndim not in (1, 2) or len(values) != n:
-        raise ValueError(f"values have shape {values.shape}; expected ({n},) or ({n}, k), a row for each pixel")
+        raise ValueError(
+            f"values have shape {values.shape}; expected ({n},) or ({n}, k), a row for each pixel"
+        )
     if not np.isfinite(values).all():
         bad = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise ValueError(f"values[{bad}] is not finite: leave pixels without a value out of `pixels`")
+        raise ValueError(
+            f"values[{bad}] is not finite: leave pixels without a value out of `pixels`"
+        )
     return values
 
 
 def check_ridge(ridge: float) -> None:
+    """Refuse a ridge that is no number >= 0."""
     if not (np.isfinite(ridge) and ridge >= 0):
-        raise ValueError(f"ridge was {ridge}; pass a number >= 0 (it is relative to the mean of the diagonal)")
+        raise ValueError(
+            f"ridge was {ridge}; pass a number >= 0 (it is relative to the mean of the diagonal)"
+        )
+
+
+def larger_ridge(ridge: float) -> float:
+    """What to try where a ridge was too small: the paper regularises with 4e-5."""
+    return max(1e-4, 10 * ridge)
 
 
 def shift_of(kernel: KernelOperator, pixels: Pixels, ridge: float) -> float:

@@ -1,18 +1,17 @@
 r"""A sparse inverse Cholesky factor of a kernel matrix, as a preconditioner.
 
-With the pixels ordered from coarse to fine and the factor's row i allowed to touch pixel i and its m nearest
-earlier pixels only, the sparse lower triangular U that minimises the Kullback-Leibler divergence of
-:math:`N(0, (U^T U)^{-1})` from :math:`N(0, K)` has, row by row, the closed form
+With the pixels ordered from coarse to fine and the factor's row i allowed to touch pixel i and its
+m nearest earlier pixels only, the sparse lower triangular U that minimises the Kullback-Leibler
+divergence of :math:`N(0, (U^T U)^{-1})` from :math:`N(0, K)` has, row by row, the closed form
 
 .. math:: U_{i, S_i} = e_i^T L_i^{-1}, \qquad L_i L_i^T = K_{S_i S_i},
 
-with i last in :math:`S_i`: one small factorisation a pixel, all independent (Vecchia 1988; Schaefer, Katzfuss,
-Owhadi 2021, theorem 2.1). :math:`U^T U \approx K^{-1}` is applied with gathers only: U by its rows, its transpose
-by its columns in groups of similar length.
+with i last in :math:`S_i`: one small factorisation a pixel, all independent (Vecchia 1988;
+Schaefer, Katzfuss, Owhadi 2021, theorem 2.1). :math:`U^T U \approx K^{-1}` is applied with gathers
+only: U by its rows, its transpose by its columns in groups of similar length.
 """
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +44,7 @@ class SparseInverse:
 
     @property
     def memory_bytes(self) -> int:
+        """Bytes the factor and its transpose occupy."""
         return sum(leaf.nbytes for leaf in jax.tree.leaves(self))
 
     def __call__(self, vectors):
@@ -68,7 +68,8 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0) -> SparseInverse:
     kernel : operator with `entries` and `shape`.
     pixels : (rows, columns), int32 of shape (n,).
     shift : added to the diagonal.
-    neighbours : m; the cost of building grows with its square to cube, that of applying in proportion.
+    neighbours : m; the cost of building grows with its square to cube, that of applying in
+        proportion.
     seed : of the ordering.
 
     Raises
@@ -85,8 +86,9 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0) -> SparseInverse:
     if bad.size:
         row, column = ordered[bad[0]]
         raise SingularKernelError(
-            f"the kernel of pixel ({row}, {column}) and its {near.shape[1]} neighbours is not positive definite "
-            f"({bad.size} of {n} pixels): pass a ridge, for instance 1e-4, or use a network with an activation "
+            f"the kernel of pixel ({row}, {column}) and its {near.shape[1]} neighbours is not "
+            f"positive definite ({bad.size} of {n} pixels): pass a larger ridge, for instance "
+            "1e-4, or use a network with an activation "
             "after its last upsampling"
         )
     # Back to the order in which the caller has its vectors.
@@ -99,7 +101,9 @@ def _factorise(kernel, ordered, columns, shift):
     padding = np.full((-n % min(BATCH, n), width), n, np.int32)
     batches = np.concatenate([columns, padding]).reshape(-1, min(BATCH, n), width)
     with enable_x64():
-        values = _local_factors(kernel, np.append(ordered, [[0, 0]], axis=0).astype(np.int32), batches, shift)
+        values = _local_factors(
+            kernel, np.append(ordered, [[0, 0]], axis=0).astype(np.int32), batches, shift
+        )
     return np.asarray(values).reshape(-1, width)[:n]
 
 
@@ -136,7 +140,9 @@ def _transpose(columns, values, n):
     matrix = scipy.sparse.csr_matrix((values[present], columns[present], starts), shape=(n, n))
     flipped = matrix.tocsc()
     lengths = np.diff(flipped.indptr)
-    sizes = np.ceil(8 * np.log2(np.maximum(lengths, 1)) / 3).astype(int)  # a group spans a factor of 1.3
+    sizes = np.ceil(8 * np.log2(np.maximum(lengths, 1)) / 3).astype(
+        int
+    )  # a group spans a factor of 1.3
     groups, members = [], []
     for size in np.unique(sizes):
         member = np.flatnonzero(sizes == size)

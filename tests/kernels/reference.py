@@ -1,4 +1,4 @@
-"""The kernel recursion written out over all pairs of pixels, in float64 NumPy: what the fast kernels must equal."""
+"""The kernel recursion over all pairs of pixels, in float64 NumPy: what fast kernels must equal."""
 
 import math
 
