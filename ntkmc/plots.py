@@ -69,12 +69,12 @@ def residual_curve(residuals: Float[np.ndarray, " n"], rtol: float | None = None
     residuals = np.asarray(residuals, np.float64)
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    axes.semilogy(np.arange(len(residuals)), residuals, color=_ACCENT, linewidth=1.8)
+    axes.semilogy(np.arange(1, len(residuals) + 1), residuals, color=_ACCENT, linewidth=1.8)
     if rtol is not None:
         axes.axhline(rtol, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.annotate(
             f"tolerance {rtol:g}",
-            (0, rtol),
+            (1, rtol),
             xytext=(3, 3),
             textcoords="offset points",
             fontsize=8,
