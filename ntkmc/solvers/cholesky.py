@@ -125,6 +125,7 @@ def largest_entry(kernel, pixels) -> float:
 def _matrix(kernel, pixels, shift):
     column = tuple(side[:, None] for side in pixels)
     matrix = kernel.entries(column, pixels).astype(jnp.float64)
+    matrix = (matrix + matrix.T) / 2  # the two may differ by the rounding of the kernel's dtype
     return matrix + shift * jnp.eye(len(matrix), dtype=matrix.dtype)
 
 

@@ -109,9 +109,8 @@ class Preconditioned:
         values = check_values(values, len(self.pixels[0]))
         right = values.reshape(len(values), -1)
         with enable_x64():
-            system = _System(
-                self.kernel, _Layout.of(self.pixels, self.kernel.shape), self.factor, self.shift
-            )
+            layout = _Layout.of(self.pixels, self.kernel.shape)
+            system = _System(self.kernel, layout, self.factor, jnp.asarray(self.shift))
             state = self._iterate(system, jnp.asarray(right), progress)
         done = int(state.step)
         residuals = np.asarray(state.residuals)[:done]
@@ -198,7 +197,7 @@ class _System:
     kernel: KernelOperator
     layout: _Layout
     factor: sparse_inverse.SparseInverse
-    shift: float
+    shift: jax.Array
 
     def apply(self, vectors):
         return (

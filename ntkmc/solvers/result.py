@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -116,4 +115,6 @@ def larger_ridge(ridge: float) -> float:
 
 def shift_of(kernel: KernelOperator, pixels: Pixels, ridge: float) -> float:
     """What a relative ridge adds to the diagonal."""
-    return ridge * float(jnp.mean(kernel.entries(pixels, pixels))) if ridge else 0.0
+    return (
+        ridge * float(np.mean(kernel.entries(pixels, pixels), dtype=np.float64)) if ridge else 0.0
+    )

@@ -40,24 +40,30 @@ CASES = {
     ),
     "factor three": (
         Sequential(
-            [Conv(5), Relu(), Downsample(3), Conv(3), LeakyRelu(0.2), Upsample(3), Conv(3), Relu()]
-            + [Conv(5)]
+            [
+                *(Conv(5), Relu(), Downsample(3), Conv(3), LeakyRelu(0.2)),
+                *(Upsample(3), Conv(3), Relu(), Conv(5)),
+            ]
         ),
         (9, 15),
         IIDNormal(0.0, 1.0),
     ),
     "bilinear factor three, then nearest": (
         Sequential(
-            [Conv(3, stride=6), Relu(), Conv(3), Relu(), Upsample(3, "bilinear"), Conv(3), Relu()]
-            + [Upsample(2), Conv(3), Relu(), Conv(3)]
+            [
+                *(Conv(3, stride=6), Relu(), Conv(3), Relu()),
+                *(Upsample(3, "bilinear"), Conv(3), Relu(), Upsample(2), Conv(3), Relu(), Conv(3)),
+            ]
         ),
         (24, 24),
         UNIFORM,
     ),
     "erf, nearest then bilinear": (
         Sequential(
-            [Conv(3, stride=2), Erf(), Downsample(2), Conv(3), Erf(), Upsample(2), Conv(3), Erf()]
-            + [Upsample(2, "bilinear"), Conv(3), Erf(), Conv(3)]
+            [
+                *(Conv(3, stride=2), Erf(), Downsample(2), Conv(3), Erf()),
+                *(Upsample(2), Conv(3), Erf(), Upsample(2, "bilinear"), Conv(3), Erf(), Conv(3)),
+            ]
         ),
         (24, 20),
         IIDNormal(0.3, 2.0),
@@ -129,7 +135,7 @@ def test_dense_is_symmetric_and_agrees_with_matvec(x64):
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
 def test_one_table_serves_every_resolution(upsampling):
-    """The expansion theorem (SI appendix M): entries depend on phases and offsets, not on the size."""
+    """The expansion theorem (SI appendix M): entries do not depend on the size of the torus."""
     network = autoencoder(3, upsampling=upsampling)
     small = PeriodicKernel.build(network, padded_shape(network, (1, 1)))
     shape = (small.shape[0] + 16, small.shape[1] + 8)

@@ -1,0 +1,159 @@
+"""Inpainting: pictures, formats, refusals, and the paper's two images."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import ntkmc
+from ntkmc import autoencoder, inpaint, memory
+from ntkmc.architecture import ArchitectureError
+from ntkmc.metrics import psnr, ssim
+from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError
+
+NETWORK = autoencoder(2)
+
+
+def smooth_image(height=20, width=26, channels=None):
+    y, x = np.mgrid[:height, :width]
+    image = 0.5 + 0.3 * np.sin(y / 4) * np.cos(x / 5)
+    if channels is None:
+        return image
+    return np.stack([image * (1 - 0.2 * c) for c in range(channels)], axis=-1)
+
+
+def half(image, seed=0):
+    return np.random.default_rng(seed).random(image.shape[:2]) < 0.5
+
+
+@pytest.mark.parametrize("channels", [None, 1, 3, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+def test_formats_and_any_size(channels, dtype):
+    image = smooth_image(channels=channels)
+    if np.issubdtype(dtype, np.integer):
+        image = np.rint(image * np.iinfo(dtype).max)
+    image = image.astype(dtype)
+    mask = half(image)
+    result = inpaint(image, mask, network=NETWORK)
+    assert result.image.shape == result.prediction.shape == image.shape
+    assert result.image.dtype == dtype
+    np.testing.assert_array_equal(result.image[mask], image[mask])
+    scale = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    assert abs(result.image[~mask].astype(float) - image[~mask]).mean() < 0.02 * scale
+    # zero training error: the network says what was observed
+    np.testing.assert_allclose(result.prediction[mask], image[mask], atol=1e-3 * scale)
+
+
+def test_missing_pixels_as_nan():
+    image = smooth_image(channels=3)
+    mask = half(image)
+    holed = np.where(mask[..., None], image, np.nan)
+    np.testing.assert_array_equal(
+        inpaint(holed, network=NETWORK).image, inpaint(image, mask, network=NETWORK).image
+    )
+    # a mask of another type, NaN beneath the missing pixels
+    np.testing.assert_array_equal(
+        inpaint(holed, 255 * mask.astype(np.uint8), network=NETWORK).image,
+        inpaint(image, mask, network=NETWORK).image,
+    )
+
+
+def test_solvers_agree_and_auto_chooses_by_size(monkeypatch):
+    image = smooth_image(40, 40)
+    mask = half(image)
+    pictures = {}
+    for solver in ("auto", "cholesky", "conjugate_gradient", ConjugateGradient(rtol=1e-8)):
+        result = inpaint(image, mask, network=NETWORK, solver=solver)
+        pictures[str(solver)] = result.prediction
+        if solver == "auto":
+            assert result.solve.method == "cholesky"
+    for picture in pictures.values():
+        np.testing.assert_allclose(picture, pictures["cholesky"], atol=1e-4)
+    monkeypatch.setattr("ntkmc.inpainting.CHOLESKY_PIXELS", 100)
+    assert inpaint(image, mask, network=NETWORK).solve.method == "conjugate_gradient"
+
+
+def test_prediction_is_the_kernel_regression_of_the_paper(x64):
+    """Eq. 4: kernel between missing and observed pixels, times its inverse, times the values."""
+    image = smooth_image(16, 16)
+    mask = half(image)
+    result = inpaint(image, mask, network=NETWORK, dtype="float64", solver=Cholesky())
+    seen, unseen = np.nonzero(mask), np.nonzero(~mask)
+    weights = np.linalg.solve(np.asarray(result.kernel.dense(seen, seen)), image[mask])
+    np.testing.assert_allclose(
+        result.image[~mask], np.asarray(result.kernel.dense(unseen, seen)) @ weights, rtol=1e-9
+    )
+
+
+def test_result_tells_its_stages_and_progress_hears_of_them():
+    image = smooth_image()
+    heard = []
+    result = inpaint(image, half(image), network=NETWORK, progress=lambda *call: heard.append(call))
+    assert list(result.seconds) == ["kernel", "setup", "solve", "prediction"]
+    assert {"kernel", "setup", "solve", "prediction"} <= {stage for stage, _, _ in heard}
+    assert result.network == NETWORK
+    assert isinstance(result, ntkmc.InpaintResult)
+
+
+def test_a_network_whose_kernel_is_singular_is_explained():
+    """One convolution a level, none activated after the last upsampling: checkerboards."""
+    image = smooth_image(64, 64)
+    network = autoencoder(3, convs_per_level=1)
+    mask = np.random.default_rng(0).random((64, 64)) < 0.9
+    with pytest.raises(SingularKernelError, match="ridge"):
+        inpaint(image, mask, network=network, solver="cholesky")
+    assert inpaint(image, mask, network=network, ridge=1e-3).solve.converged
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "message"),
+    [
+        (np.zeros((8, 8)), np.ones((8, 9)), r"mask has shape \(8, 9\); expected \(8, 8\)"),
+        (np.zeros((8, 8)), np.zeros((8, 8)), "nothing is observed"),
+        (np.zeros((8, 8)), np.ones((8, 8)), "nothing is missing"),
+        (np.zeros((8, 8)), None, "mask was None and the image has no NaN"),
+        (np.full((8, 8), np.nan), None, "nothing is observed"),
+        (np.full((8, 8), np.inf), None, "infinite"),
+        (np.full((8, 8), np.nan), np.eye(8), r"8 observed pixels are not finite.*\(0, 0\)"),
+        (np.zeros(8), None, r"image has shape \(8,\)"),
+        (np.zeros((0, 8)), None, r"image has shape \(0, 8\)"),
+        (np.zeros((8, 8), complex), None, "dtype complex128"),
+    ],
+)
+def test_bad_images_and_masks(image, mask, message):
+    with pytest.raises(ValueError, match=message):
+        inpaint(image, mask, network=NETWORK)
+
+
+def test_bad_settings():
+    image = smooth_image()
+    with pytest.raises(ValueError, match="solver was 'magic'"):
+        inpaint(image, half(image), network=NETWORK, solver="magic")
+    with pytest.raises(ArchitectureError):
+        inpaint(image, half(image), network=ntkmc.architecture.Sequential([]))
+
+
+def test_too_little_memory_is_said_before_it_is_used(monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**20)
+    image = smooth_image(64, 64)
+    with pytest.raises(memory.NotEnoughMemoryError, match="fewer levels"):
+        inpaint(image, half(image))
+
+
+@pytest.mark.slow
+def test_vase_reaches_the_papers_numbers(data_dir):
+    """SI Fig. 8: 31.75 dB, 0.977; six levels, 99,591 observed pixels."""
+    image = np.asarray(Image.open(data_dir / "images" / "vase.png")) / 255
+    mask = np.asarray(Image.open(data_dir / "images" / "vase_mask.png").convert("L")) > 127
+    result = inpaint(image, mask)
+    assert result.solve.relative_residual <= 1e-5
+    assert result.solve.iterations <= 30
+    assert psnr(image, result.image) >= 31.70
+    assert ssim(image, result.image) >= 0.977
+
+
+def test_matvec_takes_float64_images_outside_of_64_bit_mode():
+    """The kernel that comes back can be used on: JAX's default is 32 bits."""
+    image = smooth_image()
+    kernel = inpaint(image, half(image), network=NETWORK).kernel
+    assert kernel.matvec(jnp.ones(kernel.shape)).dtype == jnp.float32
