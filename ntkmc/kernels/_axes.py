@@ -38,14 +38,17 @@ class AxisMap:
         """Reading these of `old` positions, then this map."""
         return dataclasses.replace(self, positions=kept[self.positions], old=old)
 
-    def pairs(self, xs: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Old pairs (x * old + x') that the new pairs of `xs` and `others` read, and weights."""
+    def taps(self, xs: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Old pairs (x, x') that the new pairs of `xs` and `others` read, and weights.
+
+        Three arrays, (pairs, taps).
+        """
         a, b = self.positions[xs], self.positions[others]
         if self.shared:
-            return (a * self.old + b).astype(np.int32), self.weights[xs]
-        index = a[:, :, None] * self.old + b[:, None, :]
+            return a, b, self.weights[xs]
+        a, b = np.broadcast_arrays(a[:, :, None], b[:, None, :])
         weights = self.weights[xs][:, :, None] * self.weights[others][:, None, :]
-        return index.reshape(len(xs), -1).astype(np.int32), weights.reshape(len(xs), -1)
+        return tuple(part.reshape(len(xs), -1) for part in (a, b, weights))
 
 
 @dataclasses.dataclass(frozen=True)
