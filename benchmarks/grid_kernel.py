@@ -47,9 +47,7 @@ def theirs(side, levels, prior):
         size = side // 2 ** (levels - 1 - level)
         up = stax.ImageResize((-1, size, size, -1), method="nearest")
         layers += [up, conv(), activation, conv(), activation]
-    kernel_fn = jax.jit(
-        stax.serial(*layers[:-1])[2], static_argnames=("get", "diagonal_spatial")
-    )
+    kernel_fn = jax.jit(stax.serial(*layers[:-1])[2], static_argnames=("get", "diagonal_spatial"))
     image = jnp.asarray(prior.transpose(1, 2, 0)[None], jnp.float32)
     return lambda scale: kernel_fn(scale * image, None, get="ntk")
 

@@ -260,6 +260,15 @@ def _walk(network) -> _pairs.Pairs:
     return pairs
 
 
+def covers(network: Sequential) -> bool:
+    """Whether a network has a periodic kernel; if not, `GridKernel` may be what it needs."""
+    try:
+        _walk(network)
+    except ValueError:
+        return False
+    return True
+
+
 def padded_shape(network: Sequential, shape: Shape) -> Shape:
     """The smallest torus for this network that holds an image of `shape`."""
     pairs = _walk(network)
