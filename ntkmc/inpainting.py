@@ -105,29 +105,29 @@ def inpaint(
 
     height, width = mask.shape
     clock.start("kernel")
-    kernel = kernel or _build(network, mask.shape, prior, kind, dtype, progress)
-    if kernel.shape[0] < height or kernel.shape[1] < width:
+    built = kernel or _build(network, mask.shape, prior, kind, dtype, progress)
+    if built.shape[0] < height or built.shape[1] < width:
         raise ValueError(
-            f"the kernel is of {kernel.shape} pixels and the image has {mask.shape}: pass a kernel "
+            f"the kernel is of {built.shape} pixels and the image has {mask.shape}: pass a kernel "
             "or features that are at least as large"
         )
     clock.start("setup")
     rows, columns = np.nonzero(mask)
-    prepared = chosen.prepare(kernel, (rows, columns), progress)
+    prepared = chosen.prepare(built, (rows, columns), progress)
     clock.start("solve")
     scale = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
     values = image[mask].astype(np.float64) / scale
     solve = prepared.solve(values, progress)
     clock.start("prediction")
     with enable_x64():
-        weights = np.zeros((*kernel.shape, *image.shape[2:]))
+        weights = np.zeros((*built.shape, *image.shape[2:]))
         weights[:height, :width][mask] = solve.weights
-        planes = jnp.asarray(weights.reshape(*kernel.shape, -1).transpose(2, 0, 1))
-        everywhere = np.asarray(kernel.matvec(planes)).transpose(1, 2, 0)
+        planes = jnp.asarray(weights.reshape(*built.shape, -1).transpose(2, 0, 1))
+        everywhere = np.asarray(built.matvec(planes)).transpose(1, 2, 0)
     prediction = everywhere[:height, :width].reshape(image.shape) * scale
     clock.stop()
     return InpaintResult(
-        _compose(image, mask, prediction), prediction, mask, solve, kernel, network, clock.seconds
+        _compose(image, mask, prediction), prediction, mask, solve, built, network, clock.seconds
     )
 
 
