@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
@@ -16,7 +17,7 @@ KINDS = ("nngp", "ntk")
 
 
 def empirical_kernel(
-    module: FiniteNetwork, features: Float[Array, "h w c"], kind: str = "ntk"
+    module: FiniteNetwork, features: Float[Array | np.ndarray, "h w c"], kind: str = "ntk"
 ) -> Float[Array, "n n"]:
     r"""Kernel of one network between all pixels of its output, row by row of the image.
 
@@ -49,13 +50,13 @@ def empirical_kernel(
     graph, weights = nnx.split(module)
     if kind == "ntk":
         _require_memory(module, features)
-    return _kernel(graph, weights, features, kind)
+    return _kernel(graph, weights, jnp.asarray(features), kind)
 
 
 def sample_kernels(
     network: Sequential,
     width: int,
-    features: Float[Array, "h w c"],
+    features: Float[Array | np.ndarray, "h w c"],
     kind: str = "ntk",
     draws: int = 100,
     seed: int = 0,
@@ -98,7 +99,7 @@ def sample_kernels(
     # which take much longer.
     @jax.jit
     def kernel_of_draw(key):
-        return _kernel(*nnx.split(draw(key)), features, kind)
+        return _kernel(*nnx.split(draw(key)), jnp.asarray(features), kind)
 
     kernels = []
     root = jax.random.key(seed)

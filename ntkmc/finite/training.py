@@ -17,7 +17,7 @@ from ntkmc.finite._problem import Problem, identity
 from ntkmc.finite.checkpoints import CheckpointError, Checkpoints
 from ntkmc.solvers.result import Progress
 
-# Steps in one compiled loop: enough that its start takes no time, few enough to tell of progress.
+# Steps between two reports of progress, at which the device is waited for.
 _CHUNK = 50
 
 
@@ -166,12 +166,17 @@ def train(
         if done > steps:
             raise CheckpointError(f"{checkpoint} has {done} steps behind it; steps was {steps}")
     resumed_from = done
-    run = jax.jit(functools.partial(_run, graph, optimiser), static_argnames="length")
+    # A loop in Python over one compiled step. On a CPU, XLA's convolutions within its own loops
+    # (lax.scan) take 16 times as long; dispatch is asynchronous and costs nothing beside a step.
+    step = jax.jit(functools.partial(_step, graph, optimiser))
     while done < steps:
-        # Checkpoints and chunks lie where they would without an interruption.
         until = min(steps, *(every * (done // every + 1) for every in (_CHUNK, checkpoint_every)))
-        state, records = run(state, data, length=until - done)
-        history = {k: np.concatenate([history[k], np.asarray(records[k])]) for k in columns}
+        records = []
+        for _ in range(until - done):
+            state, record = step(state, data)
+            records.append(record)
+        records = jax.device_get(records)
+        history = {k: np.append(history[k], [record[k] for record in records]) for k in columns}
         done = until
         if store is not None and (done % checkpoint_every == 0 or done == steps):
             store.save(done, state, history)
@@ -195,22 +200,19 @@ def train(
     )
 
 
-def _run(graph, optimiser, state: _State, data: Problem, length: int):
-    """So many steps; gives the state and the records of each."""
+def _step(graph, optimiser, state: _State, data: Problem):
+    """One update; gives the state after it and what was measured before it."""
 
     def objective(weights):
         output = _output(graph, weights, data)
         return data.loss(output), output
 
-    def step(state, _):
-        (loss, output), gradient = jax.value_and_grad(objective, has_aux=True)(state.weights)
-        measured = data.measure(output)
-        updates, moments = optimiser.update(gradient, state.optimiser, state.weights)
-        weights = optax.apply_updates(state.weights, updates)
-        best = _better(state, output, measured, data)
-        return _State(state.step + 1, weights, moments, best), {"loss": loss, **measured}
-
-    return jax.lax.scan(step, state, length=length)
+    (loss, output), gradient = jax.value_and_grad(objective, has_aux=True)(state.weights)
+    measured = data.measure(output)
+    updates, moments = optimiser.update(gradient, state.optimiser, state.weights)
+    weights = optax.apply_updates(state.weights, updates)
+    best = _better(state, output, measured, data)
+    return _State(state.step + 1, weights, moments, best), {"loss": loss, **measured}
 
 
 @functools.partial(jax.jit, static_argnames="graph")
