@@ -1,7 +1,49 @@
 """Infinitely wide neural networks that complete images, tables and matrices."""
 
-from ntkmc.architecture import autoencoder
-from ntkmc.inpainting import InpaintResult, inpaint
-from ntkmc.kernels import PeriodicKernel
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["InpaintResult", "PeriodicKernel", "autoencoder", "inpaint"]
+if TYPE_CHECKING:
+    from ntkmc.architecture import ArchitectureError, Sequential, autoencoder
+    from ntkmc.inpainting import InpaintResult, inpaint
+    from ntkmc.kernels import PeriodicKernel
+    from ntkmc.memory import NotEnoughMemoryError
+    from ntkmc.priors import IIDNormal, IIDUniform
+    from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError, SolveResult
+
+# Imported when first asked for: `ntkmc --help` need not wait for JAX.
+_HOMES = {
+    "ntkmc.architecture": ("ArchitectureError", "Sequential", "autoencoder"),
+    "ntkmc.inpainting": ("InpaintResult", "inpaint"),
+    "ntkmc.kernels": ("PeriodicKernel",),
+    "ntkmc.memory": ("NotEnoughMemoryError",),
+    "ntkmc.priors": ("IIDNormal", "IIDUniform"),
+    "ntkmc.solvers": ("Cholesky", "ConjugateGradient", "SingularKernelError", "SolveResult"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ArchitectureError",
+    "Cholesky",
+    "ConjugateGradient",
+    "IIDNormal",
+    "IIDUniform",
+    "InpaintResult",
+    "NotEnoughMemoryError",
+    "PeriodicKernel",
+    "Sequential",
+    "SingularKernelError",
+    "SolveResult",
+    "autoencoder",
+    "inpaint",
+]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'ntkmc' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -22,6 +22,12 @@ def x64():
         yield
 
 
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Turn the run-time types off: what is refused is what a user would be refused."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder of real data, `$NTKMC_DATA` or `shared/data` beside the clone; skips without one."""

@@ -42,7 +42,7 @@ def refused(answer, words):
 
 
 def test_help_does_not_import_what_only_work_needs():
-    heavy = "{'matplotlib', 'skimage', 'pooch', 'pydantic'}"
+    heavy = "{'jax', 'scipy', 'matplotlib', 'skimage', 'pooch', 'pydantic'}"
     code = (
         "import sys\nfrom ntkmc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
         f"print(sorted({heavy} & set(sys.modules)))"

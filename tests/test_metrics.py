@@ -1,6 +1,5 @@
 import math
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -9,12 +8,6 @@ from ntkmc.datasets import load_image
 from ntkmc.metrics import psnr, ssim
 
 rng = np.random.default_rng(0)
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def test_psnr_of_a_constant_error():

@@ -263,10 +263,10 @@ def padded_shape(network: Sequential, shape: Shape) -> Shape:
 
 
 def predicted_bytes(network: Sequential, dtype="float32") -> int:
-    """Bytes that building the kernel will need at its largest moment (measured: see the tests)."""
+    """Bytes that building the kernel needs at its largest moment: five tables, then the folds."""
     pairs = _walk(network)
     table = pairs.rows**2
-    return int(np.dtype(dtype).itemsize * (7 * table + np.prod(_blocks.folded_shape(pairs)) * 2))
+    return int(np.dtype(dtype).itemsize * (5 * table + math.prod(_blocks.folded_shape(pairs))))
 
 
 @functools.partial(jax.jit, static_argnames="pairs")

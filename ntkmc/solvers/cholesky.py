@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
@@ -22,6 +23,8 @@ from ntkmc.solvers.result import (
     shift_of,
 )
 
+# Beyond, the threaded Cholesky of the OpenBLAS in SciPy 1.17, which JAX calls on a CPU, crashes.
+THREADED_ROWS = 16_384
 POWER_STEPS = 16  # of the condition estimate; a factor of two is all it is good for
 
 
@@ -63,7 +66,8 @@ class Cholesky:
         with enable_x64():
             shift = shift_of(kernel, pixels, self.ridge)
             matrix = _matrix(kernel, pixels, shift)
-            factor = jnp.linalg.cholesky(matrix)
+            with threadpool_limits(1 if n > THREADED_ROWS else None, user_api="blas"):
+                factor = jnp.linalg.cholesky(matrix).block_until_ready()
             largest, smallest = (float(value) for value in _extremes(matrix, factor))
         noise = np.finfo(kernel.dtype).eps * np.sqrt(n) * largest_entry(kernel, pixels)
         if not smallest > noise:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import time
 import warnings
 
@@ -73,7 +74,7 @@ class ConjugateGradient:
         started = time.perf_counter()
         pixels = check_pixels(pixels, kernel)
         memory.require(
-            predicted_bytes(len(pixels[0]), kernel.shape, self.neighbours),
+            predicted_bytes(len(pixels[0]), kernel, self.neighbours),
             f"conjugate gradients on {len(pixels[0])} pixels, {self.neighbours} neighbours each",
             "use fewer neighbours, or crop the image",
         )
@@ -157,9 +158,13 @@ class Preconditioned:
         )
 
 
-def predicted_bytes(n: int, shape: tuple[int, int], neighbours: int) -> int:
-    """Factor, its transpose, their indices and making them; vectors and windows of 3 channels."""
-    return n * (neighbours + 1) * 60 + 3 * shape[0] * shape[1] * 150
+def predicted_bytes(n: int, kernel: KernelOperator, neighbours: int) -> int:
+    """Largest moment, beside the kernel itself: measured within 10 % on 256,630 pixels.
+
+    The factor, its transpose, their indices and making them; a float64 copy of the kernel for the
+    residual; vectors and windows of three channels.
+    """
+    return n * (neighbours + 1) * 60 + 2 * kernel.memory_bytes + 600 * math.prod(kernel.shape)
 
 
 def _progress(residual, rtol):

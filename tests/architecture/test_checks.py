@@ -1,6 +1,5 @@
 from dataclasses import dataclass
 
-import jaxtyping
 import pytest
 
 from ntkmc.architecture import (
@@ -21,12 +20,6 @@ from ntkmc.architecture import (
 @dataclass(frozen=True)
 class Dropout(Layer):
     rate: float = 0.5
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def refused(layers, shape=(8, 8), **flags):

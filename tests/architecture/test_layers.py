@@ -1,4 +1,3 @@
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -13,12 +12,6 @@ from ntkmc.architecture import (
     Upsample,
     autoencoder,
 )
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def test_layers_compare_and_hash_by_value(unchecked):

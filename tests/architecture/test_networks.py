@@ -1,4 +1,3 @@
-import jaxtyping
 import pytest
 
 from ntkmc.architecture import (
@@ -16,12 +15,6 @@ from ntkmc.architecture import (
 act = LeakyRelu(0.01)
 down = Downsample(2)
 up = Upsample(2)
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def test_two_convolutions_a_level():

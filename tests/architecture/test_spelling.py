@@ -1,4 +1,3 @@
-import jaxtyping
 import pytest
 
 from ntkmc.architecture import (
@@ -17,12 +16,6 @@ from ntkmc.architecture import (
     to_dict,
     to_yaml,
 )
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def example(layer):

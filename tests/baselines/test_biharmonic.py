@@ -1,15 +1,8 @@
-import jaxtyping
 import numpy as np
 import pytest
 
 from ntkmc.baselines import biharmonic
 from ntkmc.datasets import hole_mask
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])

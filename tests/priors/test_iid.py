@@ -1,15 +1,8 @@
 import jax
-import jaxtyping
 import numpy as np
 import pytest
 
 from ntkmc.priors import IIDNormal, IIDUniform
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Turns the tests' run-time types off: what is refused is what a user would be refused."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.mark.parametrize(
