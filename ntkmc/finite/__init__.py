@@ -1,0 +1,17 @@
+"""Networks of finite width: made from an architecture, trained, and their empirical kernels."""
+
+from ntkmc.finite.checkpoints import CheckpointError
+from ntkmc.finite.empirical import empirical_kernel, sample_kernels
+from ntkmc.finite.network import FiniteNetwork, from_architecture
+from ntkmc.finite.training import Stopped, TrainResult, train
+
+__all__ = [
+    "CheckpointError",
+    "FiniteNetwork",
+    "Stopped",
+    "TrainResult",
+    "empirical_kernel",
+    "from_architecture",
+    "sample_kernels",
+    "train",
+]

@@ -1,0 +1,167 @@
+"""What each layer of an architecture does to the values of a network of finite width.
+
+All arrays are (batch, height, width, channels), as flax has them.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from ntkmc.architecture import (
+    ArchitectureError,
+    Conv,
+    Downsample,
+    Erf,
+    Identity,
+    Layer,
+    LeakyRelu,
+    Relu,
+    Upsample,
+)
+
+PARAMETERIZATIONS = ("ntk", "standard")
+
+_PAD_MODES = {"circular": "wrap", "same": "constant", "reflect": "reflect"}
+_VARIANCE_FLOOR = 1e-5
+
+
+class Convolution(nnx.Module):
+    r"""A convolution without bias, and batch normalization after it where that is asked for.
+
+    With :math:`n = k^2 c` inputs to each output, a filter of side k over c channels, both
+    parameterizations begin as the same random function,
+
+    .. math:: \frac{1}{\sqrt n} \sum_{a, c} w_{a c}\, x_{i + a, c}, \quad w \sim N(0, 1)
+              \qquad\text{or}\qquad
+              \sum_{a, c} w_{a c}\, x_{i + a, c}, \quad w \sim N(0, 1 / n),
+
+    "ntk" and "standard". They train differently: the tangent kernel of the first has a limit as the
+    width grows (Jacot, Gabriel and Hongler 2018), that of the second grows with the width.
+
+    Parameters
+    ----------
+    layer : Conv
+    in_channels, out_channels : int
+    parameterization : {"ntk", "standard"}
+    batch_norm : bool
+    rngs : nnx.Rngs
+    """
+
+    def __init__(
+        self,
+        layer: Conv,
+        in_channels: int,
+        out_channels: int,
+        *,
+        parameterization: str,
+        batch_norm: bool,
+        rngs: nnx.Rngs,
+    ):
+        root = 1 / math.sqrt(layer.filter_size**2 * in_channels)
+        std, self.scale = (1.0, root) if parameterization == "ntk" else (root, 1.0)
+        self.layer = layer
+        self.conv = nnx.Conv(
+            in_channels,
+            out_channels,
+            (layer.filter_size, layer.filter_size),
+            strides=layer.stride,
+            padding="VALID",
+            use_bias=False,
+            kernel_init=nnx.initializers.normal(std),
+            rngs=rngs,
+        )
+        self.norm = BatchNorm(out_channels) if batch_norm else None
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n i j d"]:
+        """Pad, convolve, scale, normalise."""
+        reach = self.layer.filter_size // 2
+        edges = ((0, 0), (reach, reach), (reach, reach), (0, 0))
+        # The scale belongs to the smaller of the two arrays, the weights; but flax has them.
+        y = self.scale * self.conv(jnp.pad(x, edges, _PAD_MODES[self.layer.padding]))
+        return y if self.norm is None else self.norm(y)
+
+
+class BatchNorm(nnx.Module):
+    r"""Each channel, over batch and pixels, to mean 0 and variance 1; then scaled and shifted.
+
+    .. math:: y = \gamma\, \frac{x - \bar x}{\sqrt{\overline{(x - \bar x)^2} + 10^{-5}}} + \beta
+
+    The network is always given the same feature prior, so that there is nothing to average over
+    batches and training and prediction are one function: unlike ``nnx.BatchNorm`` this keeps no
+    running statistics.
+    """
+
+    def __init__(self, channels: int):
+        self.gain = nnx.Param(jnp.ones(channels))
+        self.shift = nnx.Param(jnp.zeros(channels))
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+        """Normalise."""
+        centred = x - x.mean(axis=(0, 1, 2))
+        variance = (centred**2).mean(axis=(0, 1, 2))
+        return (
+            self.gain[...] * centred * jax.lax.rsqrt(variance + _VARIANCE_FLOOR) + self.shift[...]
+        )
+
+
+def apply_layer(
+    layer: Layer, x: Float[Array, "n h w c"], circular: bool
+) -> Float[Array, "n i j c"]:
+    """A layer without weights.
+
+    Parameters
+    ----------
+    layer : an activation, `Downsample` or `Upsample`.
+    x : (n, h, w, c)
+    circular : whether what lies beyond an edge is the opposite edge, for bilinear upsampling.
+    """
+    match layer:
+        case Relu():
+            return math.sqrt(2) * jax.nn.relu(x)
+        case LeakyRelu(negative_slope=slope):
+            return math.sqrt(2 / (1 + slope**2)) * jnp.where(x > 0, x, slope * x)
+        case Erf():
+            return jax.scipy.special.erf(x)
+        case Identity():
+            return x
+        case Downsample(factor=factor):
+            return x[:, ::factor, ::factor]
+        case Upsample(factor=factor, method="nearest"):
+            return _nearest(x, factor)
+        case Upsample(factor=factor, method="bilinear"):
+            x = _bilinear(x, factor, axis=1, circular=circular)
+            return _bilinear(x, factor, axis=2, circular=circular)
+    raise ArchitectureError(f"{layer!r} has no finite-width reading")
+
+
+def _nearest(x, factor):
+    n, h, w, c = x.shape
+    spread = jnp.broadcast_to(x[:, :, None, :, None], (n, h, factor, w, factor, c))
+    return spread.reshape(n, h * factor, w * factor, c)
+
+
+def _bilinear(x, factor, axis, circular):
+    """Interpolate one axis; phase b of each pixel stands at (b + 1/2) / factor - 1/2 from it.
+
+    Written with slices of the padded image and not as a gather, whose transpose, the gradient, is a
+    scatter: much slower.
+    """
+    side = x.shape[axis]
+    edges = [(0, 0)] * x.ndim
+    edges[axis] = (1, 1)
+    padded = jnp.pad(x, edges, "wrap" if circular else "edge")
+
+    def shifted(start):
+        return jax.lax.slice_in_dim(padded, start, start + side, axis=axis)
+
+    phases = []
+    for b in range(factor):
+        place = (b + 0.5) / factor - 0.5
+        low = math.floor(place)
+        weight = place - low
+        phases.append((1 - weight) * shifted(1 + low) + weight * shifted(min(2 + low, 2)))
+    stacked = jnp.stack(phases, axis=axis + 1)
+    return stacked.reshape(*x.shape[:axis], side * factor, *x.shape[axis + 1 :])

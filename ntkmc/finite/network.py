@@ -1,0 +1,217 @@
+"""A network of finite width, as a `flax.nnx` module."""
+
+import numbers
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from ntkmc.architecture import ArchitectureError, Conv, Role, Sequential, Upsample, check
+from ntkmc.finite.layers import PARAMETERIZATIONS, Convolution, apply_layer
+
+
+class FiniteNetwork(nnx.Module):
+    """An architecture with so many channels a layer; made by `from_architecture`.
+
+    Attributes
+    ----------
+    network : Sequential, what is computed.
+    width, in_channels, out_channels, skip_channels : int, channels of each part.
+    sigmoid : bool, whether the output is a probability.
+    convolutions : the layers with weights, in order.
+    skips : 1x1 convolutions, one for each subsampling, from the finest; empty without any.
+    """
+
+    def __init__(
+        self,
+        network: Sequential,
+        width: int,
+        in_channels: int,
+        out_channels: int,
+        *,
+        parameterization: str,
+        batch_norm: bool,
+        sigmoid: bool,
+        skip_channels: int,
+        rngs: nnx.Rngs,
+    ):
+        self.network = network
+        self.width = width
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.skip_channels = skip_channels
+        self.sigmoid = sigmoid
+
+        def convolution(layer, channels, out, normalise):
+            return Convolution(
+                layer,
+                channels,
+                out,
+                parameterization=parameterization,
+                batch_norm=normalise,
+                rngs=rngs,
+            )
+
+        convolutions, skips, open_skips = [], [], []
+        last = max(i for i, layer in enumerate(network) if layer.role is Role.LINEAR)
+        channels = in_channels
+        for position, layer in enumerate(network):
+            if layer.reduction > 1 and skip_channels:
+                skips.append(convolution(Conv(1), channels, skip_channels, batch_norm))
+                open_skips.append(layer.reduction)
+            if isinstance(layer, Conv):
+                out = out_channels if position == last else width
+                convolutions.append(
+                    convolution(layer, channels, out, batch_norm and position != last)
+                )
+                channels = out
+            if isinstance(layer, Upsample) and skip_channels:
+                _close(open_skips, position, layer, before_last=position < last)
+                channels += skip_channels
+        if open_skips:
+            raise ArchitectureError(
+                f"skip_channels was {skip_channels}, and {len(open_skips)} of the subsamplings "
+                "have no upsampling to connect to; pass skip_channels=0 or as much upsampling"
+            )
+        self.convolutions = nnx.List(convolutions)
+        self.skips = nnx.List(skips)
+
+    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n i j d"]:
+        """Output for a batch of feature priors, channels last.
+
+        Raises
+        ------
+        ArchitectureError : the sides do not fit the network, or the channels.
+        """
+        height, width, channels = features.shape[1:]
+        check(self.network, (height, width))
+        if channels != self.in_channels:
+            raise ArchitectureError(
+                f"features have {channels} channels; the network was made for {self.in_channels}"
+            )
+        circular = self.network.is_circular
+        convolutions, skips = iter(self.convolutions), iter(self.skips)
+        branches, activation, x = [], None, features
+        for layer in self.network:
+            if layer.reduction > 1 and self.skip_channels:
+                branch = next(skips)(x)
+                if activation is not None:
+                    branch = apply_layer(activation, branch, circular)
+                branches.append(branch)
+            x = (
+                next(convolutions)(x)
+                if isinstance(layer, Conv)
+                else apply_layer(layer, x, circular)
+            )
+            if layer.role is Role.ACTIVATION:
+                activation = layer
+            if isinstance(layer, Upsample) and self.skip_channels:
+                x = jnp.concatenate([x, branches.pop()], axis=-1)
+        return nnx.sigmoid(x) if self.sigmoid else x
+
+
+def from_architecture(
+    network: Sequential,
+    width: int,
+    in_channels: int,
+    out_channels: int = 1,
+    *,
+    parameterization: str = "ntk",
+    batch_norm: bool = False,
+    sigmoid: bool = False,
+    skip_channels: int = 0,
+    rngs: nnx.Rngs,
+) -> FiniteNetwork:
+    """Read an architecture as a network of finite width.
+
+    As drawn, without batch normalization, a sigmoid or skip connections, its tangent kernel under
+    the "ntk" parameterization converges to `PeriodicKernel`'s as ``width`` grows. Those three have
+    no kernel here; they are what the paper's finite networks have.
+
+    Parameters
+    ----------
+    network : Sequential
+    width : int
+        Channels of every convolution but the last.
+    in_channels, out_channels : int
+        Channels of the feature prior, and of the output.
+    parameterization : {"ntk", "standard"}
+        Where the scale of the weights is: see `Convolution`.
+    batch_norm : bool
+        Normalise after every convolution but the last.
+    sigmoid : bool
+        End in a sigmoid, so that the output lies between 0 and 1.
+    skip_channels : int
+        Where positive: at each level what is about to be subsampled also goes through a 1x1
+        convolution to so many channels (and the normalization and activation in use), and is
+        concatenated to what the matching upsampling gives, as in the deep image prior (Ulyanov,
+        Vedaldi and Lempitsky 2018).
+    rngs : nnx.Rngs
+        Draws the weights, such as ``nnx.Rngs(0)``.
+
+    Returns
+    -------
+    FiniteNetwork
+        A function of features (n, H, W, in_channels) to (n, H', W', out_channels).
+
+    Raises
+    ------
+    ArchitectureError
+        If the network has no finite-width reading, or an argument is not what is described above.
+
+    Examples
+    --------
+    >>> from flax import nnx
+    >>> from ntkmc import autoencoder
+    >>> module = from_architecture(autoencoder(2), width=64, in_channels=32, rngs=nnx.Rngs(0))
+    >>> module(jax.numpy.ones((1, 16, 16, 32))).shape
+    (1, 16, 16, 1)
+    """
+    if not isinstance(network, Sequential):
+        raise ArchitectureError(f"network was {network!r}; pass a Sequential")
+    # What is wrong at any size is said before weights are drawn.
+    side = 64 * network.side_multiple
+    check(network, (side, side))
+    for name, value, least in (
+        ("width", width, 1),
+        ("in_channels", in_channels, 1),
+        ("out_channels", out_channels, 1),
+        ("skip_channels", skip_channels, 0),
+    ):
+        integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if not integer or value < least:
+            raise ArchitectureError(
+                f"{name} was {value!r}; pass a whole number that is at least {least}"
+            )
+    if parameterization not in PARAMETERIZATIONS:
+        raise ArchitectureError(
+            f"parameterization was {parameterization!r}; pass one of {', '.join(PARAMETERIZATIONS)}"
+        )
+    return FiniteNetwork(
+        network,
+        width,
+        in_channels,
+        out_channels,
+        parameterization=parameterization,
+        batch_norm=batch_norm,
+        sigmoid=sigmoid,
+        skip_channels=skip_channels,
+        rngs=rngs,
+    )
+
+
+def _close(open_skips: list[int], position: int, layer: Upsample, before_last: bool) -> None:
+    """Match an upsampling with the last subsampling that is not matched yet."""
+    place = f"layer {position} ({layer!r})"
+    if not open_skips or open_skips[-1] != layer.factor:
+        factor = f"by {open_skips[-1]}" if open_skips else "left"
+        raise ArchitectureError(
+            f"{place}: no skip connection leads here, as there is no subsampling by "
+            f"{layer.factor} to match ({factor}); pass skip_channels=0"
+        )
+    if not before_last:
+        raise ArchitectureError(
+            f"{place}: no convolution follows, and the output of a skip connection would be the "
+            "network's; end in a Conv or pass skip_channels=0"
+        )
+    open_skips.pop()
