@@ -1,6 +1,6 @@
 """Figures, as matplotlib ``Figure`` objects: save them, or show them in a notebook."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 _INK = "#30363d"
 _ACCENT = "#c2410c"
+_LINES = (_ACCENT, "#0f766e", "#7c3aed", "#57606a")
 _MISSING = (0.93, 0.35, 0.55)
 _PANEL_INCHES = 3.0
 
@@ -112,6 +113,74 @@ def residual_curve(residuals: Float[np.ndarray, " n"], rtol: float | None = None
     axes.grid(True, which="major", color="#d0d7de", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.margins(x=0.02)
+    _quiet(axes)
+    return figure
+
+
+def convergence_lines(
+    widths: Sequence[int],
+    errors: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+) -> Figure:
+    """Errors against width in logarithms, a panel for each kernel and a line for each estimate.
+
+    Parameters
+    ----------
+    widths : sequence of int
+    errors : mapping of (kernel, estimate) to (values (widths,), intervals (widths, 2))
+    """
+    kernels = list(dict.fromkeys(kernel for kernel, _ in errors))
+    figure = Figure(figsize=(3.9 * len(kernels) + 0.4, 3.4), layout="constrained")
+    grid = figure.subplots(1, len(kernels), squeeze=False, sharey=True)[0]
+    for axes, kernel in zip(grid, kernels, strict=True):
+        lines = {estimate: line for (of, estimate), line in errors.items() if of == kernel}
+        for (estimate, (values, band)), colour in zip(lines.items(), _LINES, strict=False):
+            axes.loglog(widths, values, "o-", color=colour, markersize=4, label=estimate)
+            axes.fill_between(widths, *band.T, color=colour, alpha=0.18, linewidth=0)
+        first = next(iter(lines.values()))[0][0]
+        guide = first * (np.asarray(widths) / widths[0]) ** -0.5
+        axes.loglog(widths, guide, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        axes.annotate(
+            "slope -1/2",
+            (widths[-1], guide[-1]),
+            xytext=(-2, 7),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color=_INK,
+        )
+        axes.set_title(kernel, fontsize=10, color=_INK)
+        axes.set_xlabel("width", fontsize=9, color=_INK)
+        axes.set_xticks(widths, [str(width) for width in widths])
+        axes.minorticks_off()
+        axes.grid(True, which="major", color="#d0d7de", linewidth=0.6)
+        axes.set_axisbelow(True)
+        _quiet(axes)
+    grid[0].set_ylabel("relative error", fontsize=9, color=_INK)
+    grid[0].legend(fontsize=8, frameon=False, labelcolor=_INK)
+    return figure
+
+
+def training_curves(
+    curves: Mapping[str, np.ndarray], stops: Mapping[str, tuple[int, float]]
+) -> Figure:
+    """PSNR after each step of a training, and where it would have been stopped.
+
+    Parameters
+    ----------
+    curves : mapping of name to (steps,) array, dB
+    stops : mapping of name to (step, dB)
+    """
+    figure = Figure(figsize=(4.9, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, curve), colour in zip(curves.items(), _LINES, strict=False):
+        axes.plot(curve, color=colour, linewidth=1.0, label=name)
+    for (name, (step, value)), marker in zip(stops.items(), "ovs", strict=False):
+        axes.plot(step, value, marker, color=_INK, markersize=6, label=name)
+    axes.set_xlabel("step", fontsize=9, color=_INK)
+    axes.set_ylabel("PSNR / dB", fontsize=9, color=_INK)
+    axes.grid(True, which="major", color="#d0d7de", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=8, frameon=False, labelcolor=_INK)
     _quiet(axes)
     return figure
 

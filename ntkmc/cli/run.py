@@ -7,7 +7,7 @@ from pathlib import Path
 from ntkmc.cli.console import print_table, progress_bars, say
 from ntkmc.experiments import demo as demonstration
 from ntkmc.experiments import load
-from ntkmc.experiments.comparison import Comparison, readable_seconds
+from ntkmc.experiments.comparison import Table, comparison_table
 from ntkmc.results import ResultsFolder
 
 
@@ -19,8 +19,8 @@ def run(path: Path, overrides: Sequence[str], out: Path | None, force: bool) -> 
         out = Path("results") / experiment.name / path.stem / now
     folder = ResultsFolder(out, force)
     with progress_bars() as progress:
-        comparisons = experiment.run(config, folder, progress)
-    _print(comparisons, folder)
+        outcome = experiment.run(config, folder, progress)
+    _print(experiment.table(outcome), folder)
 
 
 def demo(out: Path, size: int, force: bool) -> None:
@@ -30,20 +30,9 @@ def demo(out: Path, size: int, force: bool) -> None:
     folder = ResultsFolder(out, force)
     with progress_bars() as progress:
         comparisons = demonstration.run(config, folder, progress)
-    _print(comparisons, folder)
+    _print(comparison_table(comparisons), folder)
 
 
-def _print(comparisons: Sequence[Comparison], folder: ResultsFolder) -> None:
-    rows = [
-        (
-            comparison.case.name if number == 0 else "",
-            done.method,
-            f"{done.psnr:.2f}",
-            f"{done.ssim:.3f}",
-            readable_seconds(done.seconds),
-        )
-        for comparison in comparisons
-        for number, done in enumerate(comparison.completed)
-    ]
-    print_table(("image", "method", "PSNR / dB", "SSIM", "seconds"), rows)
+def _print(table: Table, folder: ResultsFolder) -> None:
+    print_table(*table)
     say(f"report: {folder.path / 'report.html'}")

@@ -2,25 +2,44 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ntkmc import _spelling
 from ntkmc.config import Config, ConfigError, read, validate
-from ntkmc.experiments import inpainting
-from ntkmc.experiments.comparison import Comparison
+from ntkmc.experiments import finite_width, inpainting, kernel_convergence
+from ntkmc.experiments.comparison import Table, comparison_table
 
 
 class Experiment(NamedTuple):
-    """What ``ntkmc run`` needs to know of an experiment."""
+    """What ``ntkmc run`` needs to know of an experiment.
+
+    ``run`` takes a configuration, a results folder and a progress callback; ``table`` makes of what
+    it returns the columns and rows to print.
+    """
 
     name: str
     schema: type[Config]
-    run: Callable[..., list[Comparison]]
+    run: Callable[..., Any]
+    table: Callable[[Any], Table] = comparison_table
 
 
 EXPERIMENTS = {
     experiment.name: experiment
-    for experiment in (Experiment("inpainting", inpainting.InpaintingConfig, inpainting.run),)
+    for experiment in (
+        Experiment("inpainting", inpainting.InpaintingConfig, inpainting.run),
+        Experiment(
+            "kernel_convergence",
+            kernel_convergence.ConvergenceConfig,
+            kernel_convergence.run,
+            kernel_convergence.table,
+        ),
+        Experiment(
+            "finite_width",
+            finite_width.FiniteWidthConfig,
+            finite_width.run,
+            finite_width.table,
+        ),
+    )
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
+from matplotlib.figure import Figure
 
 from ntkmc import baselines, plots
 from ntkmc.architecture import Sequential
@@ -17,6 +18,8 @@ from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
 
 Progress = Callable[[str, int, int | None], None]
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""Columns and rows, as they are printed."""
 
 BASELINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "biharmonic": baselines.biharmonic
@@ -59,13 +62,15 @@ class Completed:
 class Comparison:
     """All methods on one case; the network's comes first.
 
-    ``peak_bytes`` is the process's peak memory before the baselines ran.
+    ``peak_bytes`` is the process's peak memory before the baselines ran; ``figures`` are more of
+    them than every comparison has: file name, caption, figure.
     """
 
     case: Case
     completed: tuple[Completed, ...]
     result: InpaintResult
     peak_bytes: int
+    figures: tuple[tuple[str, str, Figure], ...] = ()
 
 
 def compare(
@@ -92,22 +97,43 @@ def compare(
     label = str(settings.get("kind", "ntk")).upper()
     # What the network predicts may leave the range of an image, which no file can hold.
     filled = np.clip(result.image, 0, 1)
-    completed = [_score(case, f"C{label}", filled, time.perf_counter() - start)]
+    completed = [score(case, f"C{label}", filled, time.perf_counter() - start)]
     peak = peak_bytes()
     for name in baseline_names:
         if progress is not None:
             progress(name, 0, None)
         start = time.perf_counter()
         image = BASELINES[name](hidden, case.mask)
-        completed.append(_score(case, name, image, time.perf_counter() - start))
+        completed.append(score(case, name, image, time.perf_counter() - start))
         if progress is not None:
             progress(name, 1, 1)
     return Comparison(case, tuple(completed), result, peak)
 
 
+def score(case: Case, method: str, image: np.ndarray, seconds: float) -> Completed:
+    """What a method made of a case, and how near it is to the truth."""
+    return Completed(method, image, psnr(case.image, image), ssim(case.image, image), seconds)
+
+
 def readable_seconds(seconds: float) -> str:
     """Two decimals below a second, one above."""
     return f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
+
+
+def comparison_table(comparisons: Iterable[Comparison]) -> Table:
+    """One row a method: image, method, PSNR, SSIM, seconds."""
+    rows = [
+        (
+            comparison.case.name if number == 0 else "",
+            done.method,
+            f"{done.psnr:.2f}",
+            f"{done.ssim:.3f}",
+            readable_seconds(done.seconds),
+        )
+        for comparison in comparisons
+        for number, done in enumerate(comparison.completed)
+    ]
+    return ("image", "method", "PSNR / dB", "SSIM", "seconds"), rows
 
 
 def metric_rows(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
@@ -192,6 +218,9 @@ def _plots(folder: ResultsFolder, comparison: Comparison) -> list[tuple[str, Any
         curve = plots.residual_curve(np.asarray(residuals))
         folder.write_figure(f"{name}_residuals.png", curve)
         made.append(("How the solver converged.", curve))
+    for file, caption, figure in comparison.figures:
+        folder.write_figure(file, figure)
+        made.append((caption, figure))
     return made
 
 
@@ -244,10 +273,6 @@ def _summary(comparison: Comparison) -> dict[str, Any]:
         "kernel_bytes": comparison.result.kernel.memory_bytes,
         "peak_memory_bytes": comparison.peak_bytes,
     }
-
-
-def _score(case: Case, method: str, image: np.ndarray, seconds: float) -> Completed:
-    return Completed(method, image, psnr(case.image, image), ssim(case.image, image), seconds)
 
 
 def _over_channels(mask: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from flax import nnx
 from ntkmc import PeriodicKernel, autoencoder, inpaint, memory
 from ntkmc.architecture import Conv, Downsample, LeakyRelu, Relu, Sequential, Upsample
 from ntkmc.finite import empirical_kernel, from_architecture, sample_kernels, train
+from ntkmc.kernels import padded_shape
 from ntkmc.priors import IIDUniform, exact_features
 
 PRIOR = IIDUniform(-0.5, 1.0)
@@ -63,10 +64,11 @@ def test_converges_to_the_infinite_width_kernel(name, kind, draws):
     The entries of one draw go up and down together, so that a bound on the largest of them is near
     the bound for a single one. At this width the bias, of order 1 / width, is below the noise.
     """
-    network, shape = NETWORKS[name], (4, 4)
+    network = NETWORKS[name]
+    shape = padded_shape(network, (4, 4))
     limit = reference(network, shape, PRIOR)[kind]
     kernels = sample_kernels(network, 256, exact_features(PRIOR, shape), kind, draws, seed=1)
-    assert kernels.shape == (draws, 16, 16)
+    assert kernels.shape == (draws, *limit.shape)
     mean, error = kernels.mean(axis=0), kernels.std(axis=0, ddof=1) / np.sqrt(draws)
     assert abs((mean - limit) / error).max() < 4
     assert np.linalg.norm(mean - limit) < 0.05 * np.linalg.norm(limit)

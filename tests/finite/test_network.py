@@ -162,9 +162,11 @@ def test_the_same_seed_gives_the_same_network():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"network": [Conv(3)]}, "pass a Sequential"),
         ({"network": Sequential([Conv(3), Relu()])}, "an activation follows the last convolution"),
         ({"network": Sequential([])}, "no convolution"),
         ({"width": 0}, "width was 0"),
+        ({"width": 2.5}, "width was 2.5"),
         ({"in_channels": 0}, "in_channels was 0"),
         ({"out_channels": True}, "out_channels was True"),
         ({"skip_channels": -1}, "skip_channels was -1"),
@@ -183,7 +185,7 @@ def test_the_same_seed_gives_the_same_network():
         ),
     ],
 )
-def test_refusals(change, message):
+def test_refusals(unchecked, change, message):
     arguments = {"network": autoencoder(1), "width": 4, "in_channels": 3} | change
     with pytest.raises(ArchitectureError, match=message):
         from_architecture(**arguments, rngs=nnx.Rngs(0))
