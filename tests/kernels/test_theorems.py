@@ -4,6 +4,7 @@ Its fully connected ones (Theorem 1, Proposition 2, the graph Laplacian's coroll
 kernel of a table, which is not built here.
 """
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -38,9 +39,10 @@ def test_one_hidden_layer_formula_of_appendix_j(x64):
     sigma_0 = sum(shifted_together(products, a, b) for a, b in taps)
     variance = np.einsum("ijij->ij", sigma_0)
     scale = np.sqrt(variance[:, :, None, None] * variance)
-    sigma_1 = scale * np.asarray(kappa_1(sigma_0 / scale))
-    slope = np.asarray(kappa_0(sigma_0 / scale))
-    expected = sum(shifted_together(sigma_1 + slope * sigma_0, a, b) for a, b in taps) / Q**2
+    correlation = jnp.asarray(sigma_0 / scale)
+    sigma_1, slope = scale * kappa_1(correlation), kappa_0(correlation)
+    summand = np.asarray(sigma_1 + slope * sigma_0)
+    expected = sum(shifted_together(summand, a, b) for a, b in taps) / Q**2
 
     network = Sequential([Conv(Q), Relu(), Conv(Q)])
     # arccos of correlations next to 1, here: half of the digits
@@ -48,12 +50,12 @@ def test_one_hidden_layer_formula_of_appendix_j(x64):
 
 
 def stationary_prior(shape):
-    """Waves: their covariance is a sum of cosines of k |i - i'| and l |j - j'|."""
+    """Waves: their covariance is a sum of cosines of k |i - i'| and m |j - j'|."""
     i, j = np.indices(shape)
     waves = []
-    for amplitude, k, l in ((1.0, 0, 0), (0.8, 1, 0), (0.5, 1, 2), (0.3, 2, 1), (0.2, 0, 3)):
+    for amplitude, k, m in ((1.0, 0, 0), (0.8, 1, 0), (0.5, 1, 2), (0.3, 2, 1), (0.2, 0, 3)):
         for sign in (1, -1):
-            phase = 2 * np.pi * (k * i / shape[0] + sign * l * j / shape[1])
+            phase = 2 * np.pi * (k * i / shape[0] + sign * m * j / shape[1])
             waves += [amplitude * np.cos(phase), amplitude * np.sin(phase)]
     return np.stack(waves)
 
@@ -76,20 +78,20 @@ def test_theorem_2_stationary_priors(depth, slope, x64):
         np.testing.assert_allclose(kernel[pixel], psi_tilde[distances], rtol=1e-7)
 
     # the one that appendix K computes from psi.
+    bent = (1 - slope) ** 2 / (1 + slope**2)
+
     def dual(c):
-        bent = (1 - slope) ** 2 / (1 + slope**2)
-        return (1 - bent) * c + bent * np.asarray(kappa_1(c))
+        return (1 - bent) * c + bent * kappa_1(c)
 
     def dual_slope(c):
-        bent = (1 - slope) ** 2 / (1 + slope**2)
-        return 1 - bent + bent * np.asarray(kappa_0(c))
+        return 1 - bent + bent * kappa_0(c)
 
     psi = sum(
         np.einsum("c,cij->ij", z[:, a, b], np.roll(z, (-a, -b), axis=(1, 2)))
         for a in (-1, 0, 1)
         for b in (-1, 0, 1)
     )
-    expected, correlation = psi, psi / psi[0, 0]
+    expected, correlation = psi, jnp.asarray(psi / psi[0, 0])
     for _ in range(depth):
         expected = dual(correlation) * psi[0, 0] + expected * dual_slope(correlation)
         correlation = dual(correlation)
