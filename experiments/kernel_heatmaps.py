@@ -2,8 +2,8 @@
 
     python experiments/kernel_heatmaps.py configs/kernel_heatmaps/figure4.yaml key=value
 
-is the same as ``ntkmc run configs/kernel_heatmaps/figure4.yaml key=value``; the experiment itself is
-``ntkmc/experiments/kernel_heatmaps.py``.
+is the same as ``ntkmc run configs/kernel_heatmaps/figure4.yaml key=value``; the experiment itself
+is ``ntkmc/experiments/kernel_heatmaps.py``.
 """
 
 import sys

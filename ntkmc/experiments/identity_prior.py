@@ -1,7 +1,7 @@
 """Half an image filled in by networks that see the identity matrix: they copy the other half.
 
-Figures 4B and 4C of Radhakrishnan et al. (PNAS 2022), as kernel regression and as a trained network.
-The identity matrix on a torus of side N is the same moved by (N/2, N/2), and so, if N/2 is a
+Figures 4B and 4C of Radhakrishnan et al. (PNAS 2022), by kernel regression and by training. The
+identity matrix on a torus of side N is the same moved by (N/2, N/2), and so, if N/2 is a
 multiple of the total subsampling, is everything a circular network makes of it: pixels (i, j) and
 (i + N/2, j + N/2) get the same value, whatever the weights. Where the left half is observed, the
 upper right quadrant is therefore the lower left one.
@@ -65,7 +65,7 @@ class Half:
     """
 
     method: str
-    image: Float[np.ndarray, "H W C"]
+    image: Float[np.ndarray, "H W *C"]
     translation: float
     truth: float
     psnr: float
@@ -79,7 +79,6 @@ def run(
     shape = (config.side, config.side)
     image = datasets.load_image(config.image, config.root).image
     image = resize(image, (*shape, *image.shape[2:]), anti_aliasing=True)
-    image = image.reshape(*shape, -1)
     mask = np.ones(shape, bool)
     mask[:, config.side // 2 :] = False
 
@@ -106,21 +105,28 @@ def table(halves: list[Half]) -> Table:
 
 
 def correlations(
-    image: Float[np.ndarray, "H W C"],
+    image: Float[np.ndarray, "H W *C"],
     mask: Bool[np.ndarray, "H W"],
-    filled: Float[np.ndarray, "H W C"],
+    filled: Float[np.ndarray, "H W *C"],
 ) -> tuple[float, float]:
     """Of the filled half with the observed one moved by half a side, and with the missing one."""
     height, width = mask.shape
     moved = np.roll(image, (height // 2, width // 2), axis=(0, 1))
     made = filled[~mask].ravel()
-    return tuple(float(np.corrcoef(made, other[~mask].ravel())[0, 1]) for other in (moved, image))
+    translation, truth = (
+        float(np.corrcoef(made, other[~mask].ravel())[0, 1]) for other in (moved, image)
+    )
+    return translation, truth
+
+
+def _where_observed(mask, image, otherwise):
+    return np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, otherwise)
 
 
 def _by_kernel(config, image, mask, progress):
     network = autoencoder(config.levels, config.convs_per_level)
     features = priors.identity(mask.shape)
-    hidden = np.where(mask[..., None], image, 0)
+    hidden = _where_observed(mask, image, 0)
     start = time.perf_counter()
     result = inpaint(
         hidden, mask, network=network, prior=features, ridge=config.ridge, progress=progress
@@ -140,7 +146,7 @@ def _by_training(config, image, mask, progress):
         autoencoder(config.levels, config.convs_per_level),
         training.width,
         1,
-        image.shape[2],
+        1 if image.ndim == 2 else image.shape[2],
         parameterization="standard",
         batch_norm=True,
         sigmoid=True,
@@ -150,7 +156,7 @@ def _by_training(config, image, mask, progress):
     result = train(
         module,
         jax.numpy.moveaxis(priors.identity(mask.shape), 0, -1),
-        np.where(mask[..., None], image, np.nan).astype(np.float32),
+        _where_observed(mask, image, np.nan).astype(np.float32),
         mask,
         optimiser=optax.adam(training.learning_rate),
         steps=training.steps,
@@ -182,7 +188,7 @@ def _write(folder, config, image, mask, halves):
     pictures = {
         "observed": plots.hide_missing(image, mask),
         **{half.method: half.image for half in halves},
-        "observed half, moved": np.where(mask[..., None], image, moved),
+        "observed half, moved": _where_observed(mask, image, moved),
         "original": image,
     }
     report.pictures([(title, "", picture) for title, picture in pictures.items()])

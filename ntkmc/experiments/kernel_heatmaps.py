@@ -83,9 +83,7 @@ def run(
     balls = None
     if config.balls:
         row = _row(config, "uniform", config.balls.levels, config.balls.pixel, progress)
-        balls = {
-            f"{share:.0%} hidden": level_set(row, share) for share in config.balls.percentiles
-        }
+        balls = {f"{share:.0%} hidden": level_set(row, share) for share in config.balls.percentiles}
     _write(folder, config, made, balls)
     return made
 
