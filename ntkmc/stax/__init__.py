@@ -18,14 +18,12 @@ from ntkmc import _neural_tangents  # noqa: F401  (it mends the next import)
 # isort: split
 from neural_tangents.stax import *  # noqa: F403
 
-from ntkmc.stax.bilinear_upsample import BilinearUpsample
-from ntkmc.stax.completion_readout import CompletionReadout
-from ntkmc.stax.nearest_upsample import NearestUpsample
-from ntkmc.stax.reading import from_architecture
-from ntkmc.stax.reflect_pad import ReflectPad
-from ntkmc.stax.subsample import Subsample
-
-# Without __all__ on purpose: `from ntkmc.stax import *` gives neural-tangents' names too.
+from ntkmc.stax.bilinear_upsample import BilinearUpsample as BilinearUpsample
+from ntkmc.stax.completion_readout import CompletionReadout as CompletionReadout
+from ntkmc.stax.nearest_upsample import NearestUpsample as NearestUpsample
+from ntkmc.stax.reading import from_architecture as from_architecture
+from ntkmc.stax.reflect_pad import ReflectPad as ReflectPad
+from ntkmc.stax.subsample import Subsample as Subsample
 
 if TYPE_CHECKING:  # neural-tangents is not typed: a checker sees no names in its line above
 

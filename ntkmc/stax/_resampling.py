@@ -21,14 +21,14 @@ LayerFns = tuple[Callable, Callable, Callable, Callable]
 
 
 class AxisMap(NamedTuple):
-    """A linear map of one axis: output i is the sum over t of weights[i, t] x[index[i, t]]."""
+    """A linear map of one axis: output i is the sum over t of weights[i, t] x[source[i, t]]."""
 
-    index: np.ndarray  # (outputs, taps)
+    source: np.ndarray  # (outputs, taps)
     weights: np.ndarray | None = None  # (outputs, taps); None: one tap, of weight one
 
     def __call__(self, x: jax.Array, axis: int) -> jax.Array:
         """Apply to one axis of an array."""
-        taps = [jnp.take(x, index, axis) for index in self.index.T]
+        taps = [jnp.take(x, index, axis) for index in self.source.T]
         if self.weights is None:
             return taps[0]
         shape = [1] * x.ndim
@@ -97,7 +97,7 @@ def layer_fns(
         output_shape = list(input_shape)
         maps = axis_maps(input_shape)
         for axis, axis_map in zip(spatial_axes(len(input_shape)), maps, strict=True):
-            output_shape[axis] = len(axis_map.index)
+            output_shape[axis] = len(axis_map.source)
         return tuple(output_shape), ()
 
     def apply_fn(params, inputs, **kwargs):
@@ -105,8 +105,9 @@ def layer_fns(
 
     def mask_fn(mask, input_shape):
         # A mask may have sides of length one, which stand for all pixels.
-        axes = spatial_axes(len(input_shape))
-        shape = [input_shape[a] if a in axes else side for a, side in enumerate(mask.shape)]
+        shape = list(mask.shape)
+        for axis in spatial_axes(mask.ndim):
+            shape[axis] = input_shape[axis]
         return ~apply_maps(~jnp.broadcast_to(mask, shape), AxisMap.visible)
 
     @nt.stax.requires(batch_axis=batch_axis, channel_axis=channel_axis, **require)

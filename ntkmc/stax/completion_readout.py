@@ -89,21 +89,22 @@ def CompletionReadout(rows: Sequence[int], columns: Sequence[int]):
         priors = 1 if len(input_shape) == 2 else input_shape[0]
         return (priors * len(default), 1), ()
 
-    def apply_fn(params, inputs, entries=None, **kwargs):
+    def apply_fn(params, inputs, entries=None, mask=None, **kwargs):
+        _check_unmasked(entries, mask)
         return _read_values(inputs, _chosen(entries, default, inputs.shape))
 
     def mask_fn(mask, input_shape):
         entries = _check(default, input_shape)
-        sides = [m if a == 0 else s for a, (m, s) in enumerate(zip(mask.shape, input_shape))]
-        if len(sides) == 2:
-            sides[0] = input_shape[0]
-        return _read_values(jnp.broadcast_to(mask, sides), entries)
+        # A mask may have sides of length one, which stand for all pixels.
+        full = jnp.broadcast_to(mask, (*input_shape[:-1], mask.shape[-1]))
+        return _read_values(full, entries)
 
     # Variances of pixels are not enough, and there are no pixels afterwards.
     diagonal = nt.stax.Diagonal(input=nt.stax.Bool.NO, output=nt.stax.Bool.YES)
 
     @nt.stax.requires(batch_axis=0, channel_axis=-1, diagonal_spatial=diagonal)
     def kernel_fn(k, entries=None, **kwargs):
+        _check_unmasked(entries, k.mask1, k.mask2)
         # neural-tangents' convention for keywords that belong to the inputs, as `pattern` is.
         pair = entries if isinstance(entries, tuple) else (entries, entries)
         entries1 = _chosen(pair[0], default, k.shape1)
@@ -170,6 +171,14 @@ def _chosen(entries, default: Entries, shape) -> Entries:
     chosen = Entries(entries[:, 0], entries[:, 1])
     # Values are not known under a transformation of JAX, and then indices are clipped.
     return chosen if isinstance(entries, jax.core.Tracer) else _check(chosen, shape)
+
+
+def _check_unmasked(entries, *masks) -> None:
+    if entries is not None and any(mask is not None for mask in masks):
+        raise ValueError(
+            "CompletionReadout: entries was passed with masked inputs (mask_constant), which are "
+            "followed for the layer's own rows and columns only; pass those to the layer"
+        )
 
 
 def _check(entries: Entries, shape) -> Entries:

@@ -28,9 +28,9 @@ Triple = tuple[Callable, Callable, Callable]
 def from_architecture(network: Sequential, width: int = 512) -> Triple:
     """Read a network as neural-tangents' triple.
 
-    NTK parameterization, weights of variance one, no biases; activations are scaled so that their
-    dual activation is 1 at 1 (`Relu`, `LeakyRelu`). It takes images (batch, H, W, channels) with any
-    number of channels, the feature prior's, to (batch, H', W', 1).
+    NTK parameterization, weights of variance one, no biases; `Relu` and `LeakyRelu` are scaled so
+    that their dual activation is 1 at 1. Images (batch, H, W, channels) with any number of
+    channels, the feature prior's, become (batch, H', W', 1).
 
     Parameters
     ----------
