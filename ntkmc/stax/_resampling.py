@@ -7,7 +7,7 @@ kept as those.
 """
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -79,14 +79,14 @@ def layer_fns(
     def spatial_axes(ndim: int) -> list[int]:
         return [a for a in range(ndim) if a not in (batch_axis % ndim, channel_axis % ndim)]
 
-    def axis_maps(shape: Sequence[int]) -> list[AxisMap]:
+    def axis_maps(shape) -> list[AxisMap]:  # sides may be NumPy integers, from other layers
         sides = [shape[axis] for axis in spatial_axes(len(shape))]
         if any(side is None or side < 1 for side in sides):
             raise ValueError(
                 f"{layer}: the shape of the inputs was {tuple(shape)}; "
                 "pass one whose spatial sides are known, for they decide those of the outputs"
             )
-        return [axis_map_of(side) for side in sides]
+        return [axis_map_of(int(side)) for side in sides]
 
     def apply_maps(x, apply: Callable = AxisMap.__call__):
         for axis, axis_map in zip(spatial_axes(x.ndim), axis_maps(x.shape), strict=True):
