@@ -28,7 +28,7 @@ class AxisMap(NamedTuple):
 
     def __call__(self, x: jax.Array, axis: int) -> jax.Array:
         """Apply to one axis of an array."""
-        taps = [jnp.take(x, index, axis) for index in self.source.T]
+        taps = [jnp.take(x, index, axis) for index in self.source.astype(np.int32).T]
         if self.weights is None:
             return taps[0]
         shape = [1] * x.ndim

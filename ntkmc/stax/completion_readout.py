@@ -150,7 +150,7 @@ def _static_entries(rows, columns) -> Entries:
                 f"CompletionReadout: {name} was {value!r}; "
                 "pass a sequence of at least one whole number, counted from 0"
             )
-        sides.append(array)
+        sides.append(array.astype(np.int32))  # one type, whether JAX computes in 32 or 64 bits
     if len(sides[0]) != len(sides[1]):
         raise ValueError(
             f"CompletionReadout: rows had {len(sides[0])} entries and columns {len(sides[1])}; "
