@@ -9,6 +9,8 @@ import numpy as np
 
 from ntkmc._neural_tangents import neural_tangents as nt
 
+Indices = Sequence[int] | np.ndarray | jax.Array
+
 
 class Entries(NamedTuple):
     """Rows and columns of the entries that are read, one pair each."""
@@ -22,7 +24,7 @@ class Entries(NamedTuple):
 
 @nt.stax.layer
 @nt.stax.supports_masking(remask_kernel=False)
-def CompletionReadout(rows: Sequence[int], columns: Sequence[int]):
+def CompletionReadout(rows: Indices, columns: Indices):
     r"""Read the entries (rows[e], columns[e]) of the matrix that a network puts out.
 
     The last layer of a network that completes a matrix Y of m rows and n columns from a feature

@@ -1,4 +1,4 @@
-"""The readout of matrix completion: which entries, their kernels, and neural-tangents' tools on it."""
+"""The readout of matrix completion, its kernels, and neural-tangents' tools on them."""
 
 import jax
 import jax.numpy as jnp

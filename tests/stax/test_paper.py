@@ -95,7 +95,7 @@ class TestAppendixB:
         np.testing.assert_allclose(filled, cross @ np.linalg.solve(expected, values), rtol=1e-12)
 
     def test_corollary_of_the_graph_laplacian(self, x64):
-        """A linear network regresses linearly on the prior: of least norm where it is not unique."""
+        """A linear network regresses linearly on the prior, with the least norm if not unique."""
         generator = np.random.default_rng(0)
         for features in (3, 8):  # fewer and more than the five labels
             z, w = generator.standard_normal((9, features)), generator.standard_normal(features)
@@ -207,7 +207,7 @@ class TestAppendixL:
         self.check(stax.NearestUpsample(2), k, ntk[np.ix_(half, half, half, half)])
 
     def test_bilinear_upsampling(self, before):
-        """Lambda as printed, with i for r (and j for c) where X and Y measure the distance to it."""
+        """Lambda as printed, but X and Y measure distances to i and j, not to r and c."""
         k, ntk = before
         d = 4
         alpha = (d - 1) / (2 * d - 1)

@@ -1,4 +1,4 @@
-"""Architectures as neural-tangents' layers, against the kernels and finite networks they describe."""
+"""Architectures as neural-tangents' layers: the kernels and the finite networks they describe."""
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +54,7 @@ def of_prior(kernel_fn, z):
 
 
 def with_covariance(same, different, shape):
-    """A prior of pixels + 1 channels whose covariance is C1 and C2 exactly: pixels, and a constant."""
+    """A prior whose covariance is C1 and C2 exactly: a channel for each pixel, and a constant."""
     pixels = shape[0] * shape[1]
     channels = pixels + 1
     one_hot = np.sqrt(channels * (same - different)) * np.eye(pixels)
@@ -145,7 +145,7 @@ def test_goes_on_with_other_layers():
 
 
 def test_refuses_what_has_no_kernel(unchecked):
-    with pytest.raises(ArchitectureError, match="layer 0 .*: no convolution precedes it"):
+    with pytest.raises(ArchitectureError, match=r"layer 0 .*: no convolution precedes it"):
         stax.from_architecture(Sequential([Relu(), Conv(3)]))
     with pytest.raises(ArchitectureError, match="end in a Conv"):
         stax.from_architecture(Sequential([Conv(3), Relu()]))

@@ -86,7 +86,7 @@ class TestExact:
 
     @pytest.mark.parametrize("name", SELECTING)
     def test_diagonal_only(self, x64, name):
-        """Selecting pixels needs variances only, so a network that ends in Flatten keeps no more."""
+        """Selecting pixels needs variances only, and a network that ends in Flatten keeps those."""
         network = stax.serial(CONV, stax.Relu(), LAYERS[name])[2]
         x1, x2 = images(2, 3, 4, 2), images(3, 3, 4, 2, seed=1)
         diagonal, full = (network(x1, x2, diagonal_spatial=d) for d in (True, False))
