@@ -169,7 +169,9 @@ class TestTransformations:
         batched = nt.batch(network[2], batch_size=2, device_count=0)(x1, x2, "ntk")
         np.testing.assert_allclose(batched, network[2](x1, x2, "ntk"), rtol=1e-4, atol=1e-6)
 
-    def test_batches_of_a_kernel(self, layer):
+    @pytest.mark.parametrize("name", ["reflection", "half-pixel, circular"])
+    def test_batches_of_a_kernel(self, name):
+        layer = LAYERS[name]
         k = stax.serial(CONV, CONV)[2](images(2, 3, 2, 1), images(2, 3, 2, 1, seed=1))
         batched = nt.batch(layer[2], batch_size=1, device_count=0)(k)
         np.testing.assert_allclose(batched.ntk, layer[2](k).ntk, atol=1e-7)
@@ -194,7 +196,7 @@ def network(name, channels=1, width=2048):
 class TestSampled:
     """Networks of width 2048, 200 of them."""
 
-    @pytest.mark.parametrize("name", LAYERS)
+    @pytest.mark.parametrize("name", [name for name in LAYERS if name != "nearest, 3"])
     @pytest.mark.parametrize(
         "shape",
         [(1, 3, 2, 1), pytest.param((3, 2, 2, 1), marks=pytest.mark.slow)],
@@ -202,8 +204,8 @@ class TestSampled:
     )
     def test_mean_of_finite_networks(self, name, shape):
         x = images(*shape).astype(jnp.float32)
-        if len(x) == 3 and name in ("nearest, 3", "half-pixel, circular"):
-            x = x[:, :1]  # three times larger is large enough
+        if name == "half-pixel, circular":
+            x = x[:, -2:, :1]  # three times larger is large enough
         samples = sample_kernels(network(name), x, many_outputs=network(name, 64))
         assert_agrees(samples, exact_kernels(network(name)[2], x))
 
@@ -217,7 +219,7 @@ class TestSampled:
         init_fn, apply_fn, kernel_fn = network("half-pixel", width=512)
         x1, x2 = images(2, 3, 2, 1), images(1, 3, 2, 1, seed=1)
         sampled_fn = nt.monte_carlo_kernel_fn(
-            init_fn, apply_fn, jax.random.PRNGKey(3), n_samples=64, device_count=0, vmap_axes=0
+            init_fn, apply_fn, jax.random.PRNGKey(3), n_samples=16, device_count=0, vmap_axes=0
         )
         exact = kernel_fn(x1, x2, "ntk")
         atol = 0.05 * float(jnp.abs(exact).max())
