@@ -25,11 +25,15 @@ Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
 
 
 class BallsConfig(Config):
-    """The level sets of one kernel of the uniform prior."""
+    """The level sets of one kernel of the uniform prior.
+
+    The paper calls its thresholds percentiles; as shares of the kernel's largest value they begin
+    where its constant far value ends (0.38 for this network), which is what its figure shows.
+    """
 
     levels: int = pydantic.Field(default=5, ge=1)
     pixel: tuple[int, int] = (64, 64)
-    percentiles: tuple[Share, ...] = (0.42, 0.43, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
+    thresholds: tuple[Share, ...] = (0.42, 0.43, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class HeatmapsConfig(Config):
@@ -83,7 +87,10 @@ def run(
     balls = None
     if config.balls:
         row = _row(config, "uniform", config.balls.levels, config.balls.pixel, progress)
-        balls = {f"{share:.0%} hidden": level_set(row, share) for share in config.balls.percentiles}
+        balls = {
+            f"above {share:g} of the largest": level_set(row, share)
+            for share in config.balls.thresholds
+        }
     _write(folder, config, made, balls)
     return made
 
@@ -99,9 +106,9 @@ def table(made: list[HeatMap]) -> Table:
 
 
 def level_set(row: Float[np.ndarray, "H W"], share: float) -> Float[np.ndarray, "H W"]:
-    """The row scaled to [0, 1], with this share of its values, the smallest, put to zero."""
+    """Where the row is above this share of its largest value: brighter for larger, else 0."""
     scaled = (row - row.min()) / (row.max() - row.min())
-    return np.where(row > np.quantile(row, share), scaled, 0)
+    return np.where(row > share * row.max(), 0.3 + 0.7 * scaled, 0)
 
 
 def nearby_share(row: Float[np.ndarray, "H W"], pixel: tuple[int, int]) -> float:
@@ -160,7 +167,7 @@ def _write(folder, config, made, balls):
         figure = plots.picture_panels(balls, columns=4)
         folder.write_figure("balls.png", figure)
         report.heading(f"Level sets, {config.balls.levels} levels")
-        report.plots([("The smallest kernel values hidden: balls of different norms.", figure)])
+        report.plots([("What is above a threshold: balls of different norms.", figure)])
     report.heading("Configuration")
     report.code(config.to_yaml())
     folder.write_summary(
