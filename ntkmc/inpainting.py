@@ -77,8 +77,9 @@ def inpaint(
         image, for which the kernel is a `GridKernel`, as it is for networks that `PeriodicKernel`
         does not cover.
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
-    solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients), "cholesky",
-        "conjugate_gradient", or a solver object, which then brings its own ridge and tolerance.
+    solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
+        `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient", or a
+        solver object, which then brings its own ridge and tolerance.
     ridge : lambda, relative to the mean of the kernel's diagonal.
     rtol : relative residual to solve to.
     dtype : of the kernel, "float32" or "float64".
@@ -100,12 +101,15 @@ def inpaint(
         network = kernel.network
     elif network is None:
         network = autoencoder(6)
-    chosen = _choose(solver, int(mask.sum()), ridge, rtol)
+    periodic = kernel is None and isinstance(prior, IIDPrior) and covers(network)
+    direct = not periodic or mask.sum() <= CHOLESKY_PIXELS
+    chosen = _choose(solver, direct, ridge, rtol)
     clock = _Clock(progress)
 
     height, width = mask.shape
     clock.start("kernel")
-    built = kernel or _build(network, mask.shape, prior, kind, dtype, progress)
+    make = _periodic_kernel if periodic else _grid_kernel
+    built = kernel or make(network, mask.shape, prior, kind, dtype, progress)
     if built.shape[0] < height or built.shape[1] < width:
         raise ValueError(
             f"the kernel is of {built.shape} pixels and the image has {mask.shape}: pass a kernel "
@@ -131,11 +135,13 @@ def inpaint(
     )
 
 
-def _build(network, shape, prior, kind, dtype, progress) -> PeriodicKernel | GridKernel:
-    if isinstance(prior, IIDPrior) and covers(network):
-        kernel = PeriodicKernel.build(network, padded_shape(network, shape), prior, kind, dtype)
-        kernel.table.block_until_ready()
-        return kernel
+def _periodic_kernel(network, shape, prior, kind, dtype, progress) -> PeriodicKernel:
+    kernel = PeriodicKernel.build(network, padded_shape(network, shape), prior, kind, dtype)
+    kernel.table.block_until_ready()
+    return kernel
+
+
+def _grid_kernel(network, shape, prior, kind, dtype, progress) -> GridKernel:
     size = None
     if isinstance(prior, IIDPrior):
         multiple = network.side_multiple
@@ -199,11 +205,11 @@ def _check_mask(mask, image) -> np.ndarray:
     return mask
 
 
-def _choose(solver, observed, ridge, rtol) -> Solver:
+def _choose(solver, direct, ridge, rtol) -> Solver:
     if not isinstance(solver, str):
         return solver
     if solver == "auto":
-        solver = "cholesky" if observed <= CHOLESKY_PIXELS else "conjugate_gradient"
+        solver = "cholesky" if direct else "conjugate_gradient"
     if solver not in SOLVERS:
         raise ValueError(
             f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object"
