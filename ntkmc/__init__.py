@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ntkmc.architecture import ArchitectureError, Sequential, autoencoder
     from ntkmc.inpainting import InpaintResult, inpaint
-    from ntkmc.kernels import PeriodicKernel
+    from ntkmc.kernels import GridKernel, PeriodicKernel
     from ntkmc.memory import NotEnoughMemoryError
     from ntkmc.priors import IIDNormal, IIDUniform
     from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError, SolveResult
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ntkmc.architecture": ("ArchitectureError", "Sequential", "autoencoder"),
     "ntkmc.inpainting": ("InpaintResult", "inpaint"),
-    "ntkmc.kernels": ("PeriodicKernel",),
+    "ntkmc.kernels": ("GridKernel", "PeriodicKernel"),
     "ntkmc.memory": ("NotEnoughMemoryError",),
     "ntkmc.priors": ("IIDNormal", "IIDUniform"),
     "ntkmc.solvers": ("Cholesky", "ConjugateGradient", "SingularKernelError", "SolveResult"),
@@ -26,6 +26,7 @@ __all__ = [
     "ArchitectureError",
     "Cholesky",
     "ConjugateGradient",
+    "GridKernel",
     "IIDNormal",
     "IIDUniform",
     "InpaintResult",

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ntkmc._compat import enable_x64
-from ntkmc.architecture import Sequential, autoencoder
-from ntkmc.kernels import PeriodicKernel, padded_shape
-from ntkmc.priors import IIDUniform
+from ntkmc.architecture import Sequential, autoencoder, check
+from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
+from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Cholesky, ConjugateGradient, Progress, Solver, SolveResult
 
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
@@ -28,7 +28,7 @@ class InpaintResult:
     prediction : float64, what the network says at every pixel, observed ones included.
     mask : (H, W), True where observed.
     solve : report of the solver.
-    kernel : the kernel, on the padded torus.
+    kernel : the kernel, on the padded torus or grid.
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
     """
@@ -37,7 +37,7 @@ class InpaintResult:
     prediction: Float[np.ndarray, "H W *C"]
     mask: Bool[np.ndarray, "H W"]
     solve: SolveResult
-    kernel: PeriodicKernel
+    kernel: PeriodicKernel | GridKernel
     network: Sequential
     seconds: dict[str, float]
 
@@ -53,6 +53,7 @@ def inpaint(
     ridge: float = 0.0,
     rtol: float = 1e-5,
     dtype="float32",
+    kernel: GridKernel | None = None,
     progress: Progress | None = None,
 ) -> InpaintResult:
     r"""Complete an image with an infinitely wide convolutional network.
@@ -72,13 +73,17 @@ def inpaint(
         channel.
     network : image-to-image `Sequential`; by default `autoencoder(6)`, the paper's network for
         large holes.
-    prior : feature prior with independent entries.
+    prior : feature prior with independent entries; or features (channels, H, W) of the size of the
+        image, for which the kernel is a `GridKernel`, as it is for networks that `PeriodicKernel`
+        does not cover.
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients), "cholesky",
         "conjugate_gradient", or a solver object, which then brings its own ridge and tolerance.
     ridge : lambda, relative to the mean of the kernel's diagonal.
     rtol : relative residual to solve to.
     dtype : of the kernel, "float32" or "float64".
+    kernel : one made before, on a grid at least as large as the image; network, prior, kind and
+        dtype then say nothing.
     progress : called with (stage, done, total).
 
     Raises
@@ -91,32 +96,52 @@ def inpaint(
     """
     image = _check_image(image)
     mask = _check_mask(mask, image)
-    network = autoencoder(6) if network is None else network
+    if kernel is not None:
+        network = kernel.network
+    elif network is None:
+        network = autoencoder(6)
     chosen = _choose(solver, int(mask.sum()), ridge, rtol)
     clock = _Clock(progress)
 
     height, width = mask.shape
     clock.start("kernel")
-    kernel = PeriodicKernel.build(network, padded_shape(network, mask.shape), prior, kind, dtype)
-    kernel.table.block_until_ready()
+    built = kernel or _build(network, mask.shape, prior, kind, dtype, progress)
+    if built.shape[0] < height or built.shape[1] < width:
+        raise ValueError(
+            f"the kernel is of {built.shape} pixels and the image has {mask.shape}: pass a kernel "
+            "or features that are at least as large"
+        )
     clock.start("setup")
     rows, columns = np.nonzero(mask)
-    prepared = chosen.prepare(kernel, (rows, columns), progress)
+    prepared = chosen.prepare(built, (rows, columns), progress)
     clock.start("solve")
     scale = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
     values = image[mask].astype(np.float64) / scale
     solve = prepared.solve(values, progress)
     clock.start("prediction")
     with enable_x64():
-        weights = np.zeros((*kernel.shape, *image.shape[2:]))
+        weights = np.zeros((*built.shape, *image.shape[2:]))
         weights[:height, :width][mask] = solve.weights
-        planes = jnp.asarray(weights.reshape(*kernel.shape, -1).transpose(2, 0, 1))
-        everywhere = np.asarray(kernel.matvec(planes)).transpose(1, 2, 0)
+        planes = jnp.asarray(weights.reshape(*built.shape, -1).transpose(2, 0, 1))
+        everywhere = np.asarray(built.matvec(planes)).transpose(1, 2, 0)
     prediction = everywhere[:height, :width].reshape(image.shape) * scale
     clock.stop()
     return InpaintResult(
-        _compose(image, mask, prediction), prediction, mask, solve, kernel, network, clock.seconds
+        _compose(image, mask, prediction), prediction, mask, solve, built, network, clock.seconds
     )
+
+
+def _build(network, shape, prior, kind, dtype, progress) -> PeriodicKernel | GridKernel:
+    if isinstance(prior, IIDPrior) and covers(network):
+        kernel = PeriodicKernel.build(network, padded_shape(network, shape), prior, kind, dtype)
+        kernel.table.block_until_ready()
+        return kernel
+    size = None
+    if isinstance(prior, IIDPrior):
+        multiple = network.side_multiple
+        size = tuple(-(-side // multiple) * multiple for side in shape)
+    check(network, size or np.shape(prior)[-2:], image_to_image=True)
+    return GridKernel.build(network, prior, kind, dtype, shape=size, progress=progress)
 
 
 class _Clock:

@@ -65,6 +65,33 @@ def kernel_heat_map(row: Float[np.ndarray, "H W"], pixel: tuple[int, int]) -> Fi
     return figure
 
 
+def heat_map_grid(
+    rows: Mapping[tuple[str, int], Float[np.ndarray, "H W"]], pixel: tuple[int, int]
+) -> Figure:
+    """Rows of kernels, a line for each feature prior and a column for each number of levels.
+
+    Parameters
+    ----------
+    rows : mapping of (prior, levels) to (H, W); each picture has a scale of its own.
+    pixel : is marked.
+    """
+    names = list(dict.fromkeys(name for name, _ in rows))
+    levels = sorted({level for _, level in rows})
+    figure = Figure(figsize=(1.8 * len(levels), 1.85 * len(names) + 0.2), layout="constrained")
+    grid = figure.subplots(len(names), len(levels), squeeze=False)
+    for line, name in zip(grid, names, strict=True):
+        for axes, level in zip(line, levels, strict=True):
+            axes.imshow(rows[name, level], cmap="magma", interpolation="nearest")
+            axes.plot(pixel[1], pixel[0], "+", color="#7dd3fc", markersize=7, markeredgewidth=1)
+            axes.set(xticks=[], yticks=[])
+            for spine in axes.spines.values():
+                spine.set_visible(False)
+        line[0].set_ylabel(name, fontsize=10, color=_INK)
+    for axes, level in zip(grid[0], levels, strict=True):
+        axes.set_title(f"{level} level{'s' * (level > 1)}", fontsize=10, color=_INK)
+    return figure
+
+
 def residual_curve(residuals: Float[np.ndarray, " n"], rtol: float | None = None) -> Figure:
     """The relative residual after each iteration of a solver, on a logarithmic scale."""
     residuals = np.asarray(residuals, np.float64)

@@ -7,7 +7,8 @@ from PIL import Image
 
 import ntkmc
 from ntkmc import autoencoder, inpaint, memory
-from ntkmc.architecture import ArchitectureError
+from ntkmc.architecture import ArchitectureError, Conv, Sequential
+from ntkmc.kernels import GridKernel
 from ntkmc.metrics import psnr, ssim
 from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError
 
@@ -150,6 +151,40 @@ def test_vase_reaches_the_papers_numbers(data_dir):
     assert result.solve.iterations <= 30
     assert psnr(image, result.image) >= 31.70
     assert ssim(image, result.image) >= 0.977
+
+
+def test_features_as_prior_and_networks_without_a_periodic_kernel():
+    """Eq. 4 with whatever kernel the prior and the network need; solvers agree on it."""
+    image = smooth_image(16, 20)
+    mask = half(image)
+    features = np.random.default_rng(0).random((3, 16, 20))
+    result = inpaint(image, mask, network=NETWORK, prior=features)
+    assert isinstance(result.kernel, GridKernel)
+    seen, unseen = np.nonzero(mask), np.nonzero(~mask)
+    weights = np.linalg.solve(np.asarray(result.kernel.dense(seen, seen), float), image[mask])
+    expected = np.asarray(result.kernel.dense(unseen, seen)) @ weights
+    np.testing.assert_allclose(result.image[~mask], expected, atol=1e-3)
+    iterated = inpaint(image, mask, kernel=result.kernel, solver="conjugate_gradient", ridge=1e-4)
+    direct = inpaint(image, mask, kernel=result.kernel, solver="cholesky", ridge=1e-4)
+    np.testing.assert_allclose(iterated.image, direct.image, atol=1e-4)
+    assert iterated.network == NETWORK
+
+    # Zero padding: sides are padded to a multiple of four with unobserved pixels.
+    odd = smooth_image(14, 18)
+    padded = inpaint(odd, half(odd), network=autoencoder(2, padding="same"))
+    assert isinstance(padded.kernel, GridKernel)
+    assert padded.kernel.shape == (16, 20)
+    assert abs(padded.image - odd).mean() < 0.02
+
+
+def test_kernels_and_features_of_another_size_or_network():
+    image = smooth_image(16, 16)
+    mask = half(image)
+    features = np.random.default_rng(0).random((2, 8, 16))
+    with pytest.raises(ValueError, match=r"of \(8, 16\) pixels and the image has \(16, 16\)"):
+        inpaint(image, mask, network=NETWORK, prior=features)
+    with pytest.raises(ArchitectureError, match="turns 8 x 16 into 4 x 8"):
+        inpaint(image, mask, network=Sequential([Conv(3, stride=2)]), prior=features)
 
 
 def test_matvec_takes_float64_images_outside_of_64_bit_mode():

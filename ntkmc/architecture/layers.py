@@ -20,7 +20,7 @@ from typing_extensions import override
 Shape = tuple[int, int]
 
 PADDINGS = ("circular", "same", "reflect")
-UPSAMPLINGS = ("nearest", "bilinear")
+UPSAMPLINGS = ("nearest", "bilinear", "bilinear_align_corners")
 
 
 class ArchitectureError(ValueError):
@@ -186,11 +186,14 @@ class Upsample(Layer):
     ----------
     factor : int
         At least 2.
-    method : {"nearest", "bilinear"}
+    method : {"nearest", "bilinear", "bilinear_align_corners"}
         ``nearest`` repeats each pixel ``factor`` times. ``bilinear`` interpolates with the
         half-pixel convention (PyTorch's ``align_corners=False``): output ``i`` stands at
         ``(i + 1/2) / factor - 1/2`` in units of input pixels. Beyond the edge it reads the opposite
         edge in a network whose convolutions are circular, and repeats the edge pixel in any other.
+        ``bilinear_align_corners`` (PyTorch's ``align_corners=True``; the paper's appendix L) lays
+        the corner pixels on each other: of n pixels, output ``i`` stands at
+        ``i (n - 1) / (factor n - 1)``, never beyond the edge. It does not commute with shifts.
     """
 
     factor: int = 2

@@ -41,7 +41,7 @@ def autoencoder(
         Of the leaky ReLU; 0 gives a ReLU.
     filter_size : int
         Side of every filter, odd.
-    upsampling : {"nearest", "bilinear"}
+    upsampling : {"nearest", "bilinear", "bilinear_align_corners"}
     padding : {"circular", "same", "reflect"}
 
     References

@@ -6,7 +6,13 @@ from typing import Any, NamedTuple
 
 from ntkmc import _spelling
 from ntkmc.config import Config, ConfigError, read, validate
-from ntkmc.experiments import finite_width, inpainting, kernel_convergence
+from ntkmc.experiments import (
+    finite_width,
+    identity_prior,
+    inpainting,
+    kernel_convergence,
+    kernel_heatmaps,
+)
 from ntkmc.experiments.comparison import Table, comparison_table
 
 
@@ -38,6 +44,18 @@ EXPERIMENTS = {
             finite_width.FiniteWidthConfig,
             finite_width.run,
             finite_width.table,
+        ),
+        Experiment(
+            "kernel_heatmaps",
+            kernel_heatmaps.HeatmapsConfig,
+            kernel_heatmaps.run,
+            kernel_heatmaps.table,
+        ),
+        Experiment(
+            "identity_prior",
+            identity_prior.IdentityConfig,
+            identity_prior.run,
+            identity_prior.table,
         ),
     )
 }

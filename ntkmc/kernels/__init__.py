@@ -1,12 +1,15 @@
 """Kernels of infinitely wide networks."""
 
 from ntkmc.kernels.duals import apply_dual, dual_variance, kappa_0, kappa_1
-from ntkmc.kernels.periodic import Kernels, PeriodicKernel, padded_shape, predicted_bytes
+from ntkmc.kernels.grid import GridKernel
+from ntkmc.kernels.periodic import Kernels, PeriodicKernel, covers, padded_shape, predicted_bytes
 
 __all__ = [
+    "GridKernel",
     "Kernels",
     "PeriodicKernel",
     "apply_dual",
+    "covers",
     "dual_variance",
     "kappa_0",
     "kappa_1",

@@ -109,8 +109,9 @@ def _relu_gap(y):
 def _leaky_relu_dual(slope, gap, var_a, var_b):
     # LeakyReLU with slope a, scaled so that its dual is 1 at c = 1, is a mixture of the
     # identity and the ReLU: dual(c) = (2 a c + (1 - a)^2 kappa_1(c)) / (1 + a^2).
-    scale = jnp.sqrt(var_a * var_b)
-    spread = jnp.square(jnp.sqrt(var_a) - jnp.sqrt(var_b)) / 2
+    root_a, root_b = jnp.sqrt(var_a), jnp.sqrt(var_b)
+    scale = root_a * root_b  # not the root of a product, which underflows much earlier
+    spread = jnp.square(root_a - root_b) / 2
     y = jnp.clip((gap - spread) / scale, 0, 2)
     relu_gap, relu_slope = _relu_gap(y)
     linear, bent = 2 * slope / (1 + slope**2), (1 - slope) ** 2 / (1 + slope**2)

@@ -201,7 +201,7 @@ class PeriodicKernel:
 
 
 def _propagate(network, shape, prior, dtype):
-    dtype = _dtype(dtype)
+    dtype = checked_dtype(dtype)
     pairs = _walk(network)
     check(network, shape, image_to_image=True)
     if tuple(shape) != padded_shape(network, shape):
@@ -226,7 +226,8 @@ def _dense(kernel, pixels_a, pixels_b):
     return kernel.entries(pixels_a, pixels_b)
 
 
-def _dtype(dtype) -> np.dtype:
+def checked_dtype(dtype) -> np.dtype:
+    """A precision that kernels have and JAX, as it is configured, computes in."""
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype was {dtype}; expected 'float32' or 'float64'")
@@ -245,13 +246,27 @@ def _walk(network) -> _pairs.Pairs:
         reason = None
         if isinstance(layer, Conv) and layer.padding != "circular":
             reason = "its padding is not circular"
+        elif isinstance(layer, Upsample) and layer.method == "bilinear_align_corners":
+            reason = "it does not commute with shifts"
         elif layer.reduction > 1 and pairs.period > 1:
             reason = "it subsamples after an upsampling"
         if reason:
-            raise ValueError(f"layer {position} ({layer!r}) has no periodic kernel: {reason}")
+            raise ValueError(
+                f"layer {position} ({layer!r}) has no periodic kernel: {reason}; "
+                "GridKernel covers it"
+            )
         if isinstance(layer, Upsample):
             pairs = _pairs.after(layer, pairs)
     return pairs
+
+
+def covers(network: Sequential) -> bool:
+    """Whether a network has a periodic kernel; if not, `GridKernel` may be what it needs."""
+    try:
+        _walk(network)
+    except ValueError:
+        return False
+    return True
 
 
 def padded_shape(network: Sequential, shape: Shape) -> Shape:

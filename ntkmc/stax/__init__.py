@@ -1,7 +1,11 @@
-"""Everything in `neural_tangents.stax`, on current JAX and without TensorFlow.
+"""Everything in `neural_tangents.stax`, on current JAX and without TensorFlow, and more layers.
 
 >>> from ntkmc import stax
 >>> init_fn, apply_fn, kernel_fn = stax.serial(stax.Dense(512), stax.Relu(), stax.Dense(1))
+
+The layers `CompletionReadout`, `Subsample`, `NearestUpsample`, `BilinearUpsample` and `ReflectPad`
+follow the protocol of neural-tangents' own and combine with them; `from_architecture` reads a
+network of `ntkmc.architecture` as one.
 
 Importing this package is also what makes `import neural_tangents` work afterwards in the same
 process.
@@ -14,6 +18,13 @@ from ntkmc import _neural_tangents  # noqa: F401  (it mends the next import)
 # isort: split
 from neural_tangents.stax import *  # noqa: F403
 
-if TYPE_CHECKING:  # neural-tangents is not typed: a checker sees no names in the line above
+from ntkmc.stax.bilinear_upsample import BilinearUpsample as BilinearUpsample
+from ntkmc.stax.completion_readout import CompletionReadout as CompletionReadout
+from ntkmc.stax.nearest_upsample import NearestUpsample as NearestUpsample
+from ntkmc.stax.reading import from_architecture as from_architecture
+from ntkmc.stax.reflect_pad import ReflectPad as ReflectPad
+from ntkmc.stax.subsample import Subsample as Subsample
+
+if TYPE_CHECKING:  # neural-tangents is not typed: a checker sees no names in its line above
 
     def __getattr__(name: str) -> Any: ...

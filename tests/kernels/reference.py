@@ -7,8 +7,8 @@ import numpy as np
 from ntkmc.architecture import Conv, Downsample, Erf, Identity, LeakyRelu, Relu, Upsample
 
 
-def _axis_matrix(layer, side):
-    """The layer's linear map along one circular axis, (side_out, side_in)."""
+def _axis_matrix(layer, side, circular):
+    """The layer's linear map along one axis, (side_out, side_in)."""
     if isinstance(layer, Downsample):
         return np.eye(side)[:: layer.factor]
     out = side * layer.factor
@@ -17,24 +17,29 @@ def _axis_matrix(layer, side):
     matrix = np.zeros((out, side))
     for i in range(out):
         source = (i + 0.5) / layer.factor - 0.5
+        if layer.method == "bilinear_align_corners":
+            source = i * (side - 1) / (out - 1)
         low = math.floor(source)
-        matrix[i, low % side] += 1 - (source - low)
-        matrix[i, (low + 1) % side] += source - low
+        for x, weight in ((low, 1 - (source - low)), (low + 1, source - low)):
+            matrix[i, x % side if circular else min(max(x, 0), side - 1)] += weight
     return matrix
 
 
-def _resample(kernel, layer):
-    rows, columns = (_axis_matrix(layer, side) for side in kernel.shape[:2])
+def _resample(kernel, layer, circular):
+    rows, columns = (_axis_matrix(layer, side, circular) for side in kernel.shape[:2])
     return np.einsum("ai,bj,ijkl,ck,dl->abcd", rows, columns, kernel, rows, columns, optimize=True)
 
 
-def _convolve(kernel, size):
-    reach = size // 2
+def _convolve(kernel, layer):
+    reach = layer.filter_size // 2
+    mode = {"circular": "wrap", "same": "constant", "reflect": "reflect"}[layer.padding]
+    padded = np.pad(kernel, reach, mode=mode)
     total = np.zeros_like(kernel)
-    for a in range(-reach, reach + 1):
-        for b in range(-reach, reach + 1):
-            total += np.roll(kernel, (-a, -b, -a, -b), axis=(0, 1, 2, 3))
-    return total / size**2
+    for a in range(layer.filter_size):
+        for b in range(layer.filter_size):
+            height, width = (slice(s, s + n) for s, n in zip((a, b), kernel.shape[:2], strict=True))
+            total += padded[height, width, height, width]
+    return total / layer.filter_size**2
 
 
 def _activate(nngp, layer):
@@ -48,7 +53,7 @@ def _activate(nngp, layer):
     slope = 0.0 if isinstance(layer, Relu) else layer.negative_slope
     assert isinstance(layer, Relu | LeakyRelu)
     scale = np.sqrt(va * vb)
-    c = np.clip(nngp / scale, -1, 1)
+    c = np.clip(nngp / np.where(scale > 0, scale, 1), -1, 1)
     same = np.eye(var.size).reshape(nngp.shape) > 0
     c[same] = 1  # equal by construction
     theta = np.arccos(c)
@@ -61,18 +66,22 @@ def _activate(nngp, layer):
 def grid_kernels(network, shape, same, different):
     """NNGP and NTK as (H, W, H, W) arrays, without using periodicity."""
     pixels = shape[0] * shape[1]
-    nngp = np.full((pixels, pixels), float(different))
-    np.fill_diagonal(nngp, same)
-    nngp = nngp.reshape(*shape, *shape)
-    ntk = np.zeros_like(nngp)
+    covariance = np.full((pixels, pixels), float(different))
+    np.fill_diagonal(covariance, same)
+    return kernels_of(network, covariance.reshape(*shape, *shape))
+
+
+def kernels_of(network, covariance):
+    """NNGP and NTK as (H, W, H, W) arrays from the input's covariance, of that shape."""
+    nngp, ntk = covariance, np.zeros_like(covariance)
     for layer in network:
         if isinstance(layer, Conv):
-            nngp = _convolve(nngp, layer.filter_size)
-            ntk = _convolve(ntk, layer.filter_size) + nngp
+            nngp = _convolve(nngp, layer)
+            ntk = _convolve(ntk, layer) + nngp
             step = slice(None, None, layer.stride)
             nngp, ntk = nngp[step, step, step, step], ntk[step, step, step, step]
         elif isinstance(layer, Downsample | Upsample):
-            nngp, ntk = _resample(nngp, layer), _resample(ntk, layer)
+            nngp, ntk = (_resample(k, layer, network.is_circular) for k in (nngp, ntk))
         else:
             nngp, slope = _activate(nngp, layer)
             ntk = ntk * slope

@@ -177,6 +177,11 @@ def test_float64_images_are_accumulated_in_float64(x64):
             (8, 8),
             r"layer 3 .*after an upsampling",
         ),
+        (
+            autoencoder(1, upsampling="bilinear_align_corners"),
+            (8, 8),
+            r"layer 5 .*does not commute with shifts; GridKernel covers it",
+        ),
         (autoencoder(2), (4, 8), r"pass \(8, 8\)"),
     ],
 )

@@ -1,0 +1,72 @@
+"""Kernels in files, each with what it is the kernel of."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ntkmc import memory
+from ntkmc.architecture import from_dict, to_dict
+
+FORMAT = 1
+
+
+def write(path: str | os.PathLike[str], arrays: dict[str, Any], made_by: dict[str, Any]) -> None:
+    """Write arrays to one file (NumPy's npz), and beside them the network and what else made them.
+
+    It appears under its name when it is complete.
+    """
+    path = Path(path)
+    header = {"format": FORMAT, **made_by, "network": to_dict(made_by["network"])}
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with unfinished.open("wb") as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str], made_by: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Read the arrays of a file that `write` wrote.
+
+    Raises
+    ------
+    ValueError : something else made them, or it is no such file.
+    NotEnoughMemoryError : before reading an array.
+    """
+    memory.require(os.path.getsize(path), f"the kernel in {path}", "close other programs")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            _compare(path, header, made_by)
+            return {name: file[name] for name in file.files if name != "header"}
+    except (KeyError, json.JSONDecodeError, zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{path} holds no kernel that can be read: {error}") from None
+
+
+def _compare(path, header, made_by):
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path} has format {header.get('format')!r}; this version reads {FORMAT}")
+    for name, expected in made_by.items():
+        found = header[name]
+        if name == "network":
+            found = from_dict(found)
+            if found != expected:
+                raise ValueError(
+                    f"{path} is the kernel of another network: {_differ(found, expected)}"
+                )
+        elif found != expected:
+            raise ValueError(
+                f"{path} is another kernel: its {name} is {found!r}, and {expected!r} was asked for"
+            )
+
+
+def _differ(found, expected):
+    for position, (old, new) in enumerate(zip(found, expected, strict=False)):
+        if old != new:
+            return f"its layer {position} is {old!r}, and {new!r} was asked for"
+    return f"it has {len(found)} layers, and {len(expected)} were asked for"

@@ -1,0 +1,116 @@
+"""A network of `ntkmc.architecture` as a layer of neural-tangents."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from ntkmc._neural_tangents import neural_tangents as nt
+from ntkmc.architecture import (
+    ArchitectureError,
+    Conv,
+    Downsample,
+    Erf,
+    Identity,
+    Layer,
+    LeakyRelu,
+    Relu,
+    Sequential,
+    Upsample,
+    check,
+)
+from ntkmc.stax.bilinear_upsample import BilinearUpsample
+from ntkmc.stax.nearest_upsample import NearestUpsample
+from ntkmc.stax.reflect_pad import ReflectPad
+from ntkmc.stax.subsample import Subsample
+
+Triple = tuple[Callable, Callable, Callable]
+
+
+def from_architecture(network: Sequential, width: int = 512) -> Triple:
+    """Read a network as neural-tangents' triple.
+
+    NTK parameterization, weights of variance one, no biases; `Relu` and `LeakyRelu` are scaled so
+    that their dual activation is 1 at 1. Images (batch, H, W, channels) with any number of
+    channels, the feature prior's, become (batch, H', W', 1).
+
+    Parameters
+    ----------
+    network : Sequential
+    width : int
+        Channels of every convolution but the last, which has one. The kernel is that of infinite
+        width whatever it is.
+
+    Returns
+    -------
+    (init_fn, apply_fn, kernel_fn)
+        As from `stax.serial`; put it into another one to go on::
+
+            stax.serial(stax.from_architecture(network), stax.CompletionReadout(rows, columns))
+
+    Raises
+    ------
+    ArchitectureError
+        For a network that has no kernel, as `ntkmc.architecture.check` says, or a ``width`` that is
+        no whole number or below 1.
+
+    Notes
+    -----
+    Sides that a stride or a `Downsample` does not divide are rounded up here; the other readings
+    refuse them. ``kernel_fn`` holds (H W)^2 numbers several times over: for the kernels of large
+    images see `ntkmc.kernels`.
+    """
+    if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+        raise ArchitectureError(
+            f"from_architecture: width was {width!r}; pass a whole number that is at least 1"
+        )
+    if not isinstance(network, Sequential):
+        raise ArchitectureError(f"from_architecture: network was {network!r}; pass a Sequential")
+    check(network, _some_shape(network))
+    last = max(i for i, layer in enumerate(network) if isinstance(layer, Conv))
+    layers: list[Triple] = []
+    for position, layer in enumerate(network):
+        channels = 1 if position == last else width
+        layers.extend(_read(layer, channels, network.is_circular))
+    return nt.stax.serial(*layers)
+
+
+def _some_shape(network: Sequential) -> tuple[int, int]:
+    """Sides that every layer of a network can take, if any can: what it is checked with."""
+    reduction = math.prod(layer.reduction for layer in network)
+    filters = [layer.filter_size for layer in network if isinstance(layer, Conv)]
+    side = network.side_multiple * reduction * max([1, *filters])
+    return side, side
+
+
+def _read(layer: Layer, channels: int, circular: bool) -> Iterator[Triple]:
+    match layer:
+        case Conv(filter_size, stride, padding):
+            filter_shape = (filter_size, filter_size)
+            if padding == "reflect":
+                yield ReflectPad(filter_size // 2)
+                yield nt.stax.Conv(channels, filter_shape, padding="VALID")
+            else:
+                yield nt.stax.Conv(channels, filter_shape, padding=padding.upper())
+            # Not the convolution's own strides, which would not keep filters centred.
+            if stride > 1:
+                yield Subsample(stride)
+        case Relu():
+            yield _leaky_relu(0.0)
+        case LeakyRelu(negative_slope):
+            yield _leaky_relu(negative_slope)
+        case Identity():
+            yield nt.stax.Identity()
+        case Erf():
+            yield nt.stax.Erf()
+        case Downsample(factor):
+            yield Subsample(factor)
+        case Upsample(factor, "nearest"):
+            yield NearestUpsample(factor)
+        case Upsample(factor, "bilinear"):
+            yield BilinearUpsample(factor, boundary="circular" if circular else "edge")
+        case _:
+            raise ArchitectureError(f"{layer!r} has no reading for neural-tangents")
+
+
+def _leaky_relu(slope: float) -> Triple:
+    scale = math.sqrt(2 / (1 + slope**2))
+    return nt.stax.ABRelu(scale * slope, scale)

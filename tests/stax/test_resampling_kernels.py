@@ -1,0 +1,226 @@
+"""Kernels of the resampling layers: L K L', in every form in which neural-tangents keeps K."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from stax.sampling import assert_agrees, exact_kernels, sample_kernels, z_scores
+
+from ntkmc import stax
+from ntkmc._neural_tangents import neural_tangents as nt
+
+LAYERS = {
+    "subsample": stax.Subsample(2),
+    "nearest": stax.NearestUpsample(2),
+    "nearest, 3": stax.NearestUpsample(3),
+    "half-pixel": stax.BilinearUpsample(2),
+    "half-pixel, circular": stax.BilinearUpsample(3, boundary="circular"),
+    "aligned corners": stax.BilinearUpsample(2, align_corners=True),
+    "reflection": stax.ReflectPad(1),
+}
+SELECTING = ["subsample", "nearest", "nearest, 3", "reflection"]
+ARRAYS = ("nngp", "ntk", "cov1", "cov2")
+
+
+@pytest.fixture(params=LAYERS)
+def layer(request):
+    return LAYERS[request.param]
+
+
+def images(*shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape))
+
+
+def matrix(layer, side):
+    """The layer's L on an axis of this length: what it makes of each unit vector."""
+    return np.asarray(layer[1]((), jnp.eye(side)[:, :, None])[:, :, 0]).T
+
+
+def resampled(layer, mat, sides, batch_ndim=2):
+    """L K L' for K of (batches, H, H, W, W), by matrix products."""
+    left, right = (matrix(layer, side) for side in sides)
+    lead = "ab"[:batch_ndim]
+    subscripts = f"ph,qH,rw,sW,{lead}hHwW->{lead}pqrs"
+    return np.einsum(subscripts, left, left, right, right, mat, optimize=True)
+
+
+def before(*layers, **options):
+    """Kernels (a `Kernel`) that a network gives to the next layer."""
+    x1, x2 = images(2, 3, 4, 2), images(3, 3, 4, 2, seed=1)
+    return stax.serial(*layers)[2](x1, x2, **options)
+
+
+CONV = stax.Conv(1, (3, 2), padding="SAME")
+
+
+class TestExact:
+    @pytest.mark.parametrize("n_convs", [0, 1])  # one leaves the spatial axes reversed
+    def test_covariances(self, x64, layer, n_convs):
+        k = before(*[CONV, stax.Relu()] * n_convs, stax.Identity(), diagonal_spatial=False)
+        assert k.is_reversed == (n_convs == 1)
+        after = layer[2](k)
+        assert after.is_reversed == k.is_reversed
+        k, plain = (kernel.reverse() if n_convs == 1 else kernel for kernel in (k, after))
+        for name in ARRAYS:
+            mat = getattr(k, name)
+            if mat.ndim == 0:  # the NTK of no weights
+                continue
+            expected = resampled(layer, mat, (3, 4), batch_ndim=1 if "cov" in name else 2)
+            np.testing.assert_allclose(getattr(plain, name), expected, atol=1e-14, err_msg=name)
+        sides = tuple(len(matrix(layer, side)) for side in (3, 4))
+        assert (after.shape1, after.shape2) == (
+            (2, *sides, 1 if n_convs else 2),
+            (3, *after.shape2[1:]),
+        )
+
+    def test_full_batch_covariance(self, x64, layer):
+        k = before(CONV, CONV, diagonal_batch=False)
+        expected = resampled(layer, k.cov1, (3, 4))
+        np.testing.assert_allclose(layer[2](k).cov1, expected, atol=1e-14)
+
+    def test_one_input_batch(self, x64, layer):
+        k = stax.serial(CONV, CONV, layer)[2](images(2, 3, 4, 2))
+        assert k.cov2 is None
+        same = jnp.arange(2)
+        np.testing.assert_allclose(k.nngp[same, same], k.cov1, rtol=1e-12)
+
+    @pytest.mark.parametrize("name", SELECTING)
+    def test_diagonal_only(self, x64, name):
+        """Selecting pixels needs variances only, and a network that ends in Flatten keeps those."""
+        network = stax.serial(CONV, stax.Relu(), LAYERS[name])[2]
+        x1, x2 = images(2, 3, 4, 2), images(3, 3, 4, 2, seed=1)
+        diagonal, full = (network(x1, x2, diagonal_spatial=d) for d in (True, False))
+        assert diagonal.diagonal_spatial
+        assert not full.diagonal_spatial
+        np.testing.assert_allclose(diagonal.ntk, jnp.einsum("abwwhh->abhw", full.ntk), rtol=1e-12)
+        flat = stax.serial(CONV, stax.Relu(), LAYERS[name], stax.Flatten())[2](x1, x2, "ntk")
+        np.testing.assert_allclose(flat, diagonal.ntk.mean((2, 3)), rtol=1e-12)
+
+    @pytest.mark.parametrize("name", ["half-pixel", "aligned corners"])
+    def test_interpolation_asks_for_all_covariances(self, name):
+        network = stax.serial(CONV, LAYERS[name])[2]
+        with pytest.raises(ValueError, match="diagonal_spatial"):
+            network(images(1, 3, 4, 1), None, diagonal_spatial=True)
+        k = stax.serial(CONV, LAYERS[name])[2](images(1, 3, 4, 1))
+        assert not k.diagonal_spatial
+
+    @pytest.mark.parametrize("name", ["nearest", "reflection"])
+    def test_copies_of_a_pixel_are_correlated(self, x64, name):
+        """Unshared filters leave pixels independent, and copies are not: pooling needs to know."""
+        x = images(2, 3, 4, 2)
+        local = stax.ConvLocal(1, (1, 1))
+        pooled = stax.serial(local, LAYERS[name], stax.AvgPool((2, 2)), stax.Flatten())
+        resized = stax.serial(local, LAYERS[name], stax.Identity())[2](x, diagonal_spatial=False)
+        expected = stax.serial(stax.AvgPool((2, 2)), stax.Flatten())[2](resized).nngp
+        np.testing.assert_allclose(pooled[2](x, None, "nngp"), expected, rtol=1e-12)
+
+    @pytest.mark.parametrize("ours_and_theirs", ["nearest", "bilinear"])
+    def test_agrees_with_image_resize(self, x64, ours_and_theirs):
+        ours = {"nearest": stax.NearestUpsample(2), "bilinear": stax.BilinearUpsample(2)}
+        resize = stax.ImageResize((-1, 6, 4, -1), ours_and_theirs)
+        x1, x2 = images(2, 3, 2, 2), images(1, 3, 2, 2, seed=1)
+        # Behind two convolutions: ImageResize does not look at whether axes are reversed.
+        kernels = [
+            stax.serial(CONV, stax.Relu(), CONV, up, stax.Relu())[2](x1, x2)
+            for up in (ours[ours_and_theirs], resize)
+        ]
+        for name in ARRAYS:
+            mine, other = (getattr(k, name) for k in kernels)
+            np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-14)
+
+    @pytest.mark.parametrize("name", ["nearest", "half-pixel"])
+    def test_volumes_and_signals(self, x64, name):
+        layer = LAYERS[name]
+        for shape, subscripts in (
+            ((1, 3, 2), "apc,bqc->abpq"),
+            ((2, 3, 1, 2, 1), "apqrc,bstuc->abpsqtru"),
+        ):
+            x = images(*shape)
+            k = layer[2](stax.Identity()[2](x, diagonal_spatial=False))
+            y = np.asarray(layer[1]((), x))
+            expected = np.einsum(subscripts, y, y) / shape[-1]
+            np.testing.assert_allclose(k.nngp, expected, atol=1e-13)
+
+    def test_masks(self, x64, layer):
+        """Masked pixels count as zeros, and what nothing visible contributes to is masked."""
+        x = np.array(images(2, 3, 4, 2))
+        x[0, 1, :2] = x[1, :, 1] = 100.0
+        network = stax.serial(layer, stax.Identity())
+        masked = network[2](jnp.asarray(x), None, mask_constant=100.0, diagonal_spatial=False)
+        zeros = network[2](jnp.where(x == 100, 0, x), None, diagonal_spatial=False)
+        np.testing.assert_allclose(masked.nngp, zeros.nngp, atol=1e-14)
+        y = layer[1]((), jnp.asarray(x), mask_constant=100.0)
+        np.testing.assert_array_equal(masked.mask1[..., :1], y.mask[..., :1])
+
+
+class TestTransformations:
+    @pytest.fixture(params=["nearest", "aligned corners"])
+    def network(self, request):
+        return stax.serial(CONV, stax.Relu(), LAYERS[request.param], CONV)
+
+    def test_jit(self, network):
+        x = images(2, 3, 2, 1)
+        traced = jax.jit(lambda x: network[2](x, None, ("nngp", "ntk")))(x)
+        for one, other in zip(traced, network[2](x, None, ("nngp", "ntk")), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+    def test_batches(self, network):
+        x1, x2 = images(4, 3, 2, 1), images(2, 3, 2, 1, seed=1)
+        batched = nt.batch(network[2], batch_size=2, device_count=0)(x1, x2, "ntk")
+        np.testing.assert_allclose(batched, network[2](x1, x2, "ntk"), rtol=1e-4, atol=1e-6)
+
+    @pytest.mark.parametrize("name", ["reflection", "half-pixel, circular"])
+    def test_batches_of_a_kernel(self, name):
+        layer = LAYERS[name]
+        k = stax.serial(CONV, CONV)[2](images(2, 3, 2, 1), images(2, 3, 2, 1, seed=1))
+        batched = nt.batch(layer[2], batch_size=1, device_count=0)(k)
+        np.testing.assert_allclose(batched.ntk, layer[2](k).ntk, atol=1e-7)
+        assert batched.shape1 == layer[2](k).shape1
+
+    def test_prediction(self, network):
+        kernel_fn = stax.serial(network, stax.GlobalAvgPool(), stax.Dense(1))[2]
+        x, test, y = images(4, 3, 2, 1), images(2, 3, 2, 1, seed=1), images(4, 1, seed=2)
+        predict = nt.predict.gradient_descent_mse_ensemble(kernel_fn, x, y, diag_reg=1e-2)
+        train, cross = kernel_fn(x, None, "ntk"), kernel_fn(test, x, "ntk")
+        ridge = 1e-2 * np.trace(train) / 4 * np.eye(4)
+        expected = cross @ np.linalg.solve(train + ridge, y)
+        np.testing.assert_allclose(predict(x_test=test, get="ntk"), expected, rtol=1e-3, atol=1e-5)
+
+
+def network(name, channels=1, width=2048):
+    """The layer between a convolution, whose kernel is reversed, and an activation."""
+    first = stax.Conv(width, (3, 3), padding="CIRCULAR")
+    return stax.serial(first, LAYERS[name], stax.Relu(), stax.Conv(channels, (1, 1)))
+
+
+class TestSampled:
+    """Networks of width 2048, 200 of them."""
+
+    @pytest.mark.parametrize("name", [name for name in LAYERS if name != "nearest, 3"])
+    @pytest.mark.parametrize(
+        "shape",
+        [(1, 3, 2, 1), pytest.param((3, 2, 2, 1), marks=pytest.mark.slow)],
+        ids=str,
+    )
+    def test_mean_of_finite_networks(self, name, shape):
+        x = images(*shape).astype(jnp.float32)
+        if name == "half-pixel, circular":
+            x = x[:, -2:, :1]  # three times larger is large enough
+        samples = sample_kernels(network(name), x, many_outputs=network(name, 64))
+        assert_agrees(samples, exact_kernels(network(name)[2], x))
+
+    def test_would_see_another_convention(self):
+        x = images(1, 3, 2, 1).astype(jnp.float32)
+        wrong = exact_kernels(network("half-pixel")[2], x)
+        samples = sample_kernels(network("aligned corners"), x, draws=50)
+        assert z_scores(samples["ntk"], wrong["ntk"]).max() > 10
+
+    def test_monte_carlo_kernel_fn(self):
+        init_fn, apply_fn, kernel_fn = network("half-pixel", width=512)
+        x1, x2 = images(2, 3, 2, 1), images(1, 3, 2, 1, seed=1)
+        sampled_fn = nt.monte_carlo_kernel_fn(
+            init_fn, apply_fn, jax.random.PRNGKey(3), n_samples=16, device_count=0, vmap_axes=0
+        )
+        exact = kernel_fn(x1, x2, "ntk")
+        atol = 0.05 * float(jnp.abs(exact).max())
+        np.testing.assert_allclose(sampled_fn(x1, x2, "ntk"), exact, atol=atol)
