@@ -138,16 +138,8 @@ def convergence_lines(
             axes.fill_between(widths, *band.T, color=colour, alpha=0.18, linewidth=0)
         first = next(iter(lines.values()))[0][0]
         guide = first * (np.asarray(widths) / widths[0]) ** -0.5
-        axes.loglog(widths, guide, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            "slope -1/2",
-            (widths[-1], guide[-1]),
-            xytext=(-2, 7),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            color=_INK,
-        )
+        style = {"color": _INK, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+        axes.loglog(widths, guide, **style, zorder=1, label="slope -1/2")
         axes.set_title(kernel, fontsize=10, color=_INK)
         axes.set_xlabel("width", fontsize=9, color=_INK)
         axes.set_xticks(widths, [str(width) for width in widths])
