@@ -6,6 +6,7 @@ In its notation the first weights are not divided by the number of inputs, hence
 import itertools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -110,6 +111,35 @@ class TestAppendixB:
             regression = ntk[:, :5] @ np.linalg.pinv(ntk[:5, :5], rcond=1e-10) @ labels
             least_norm = np.linalg.pinv(z[:5]) @ labels
             np.testing.assert_allclose(regression, z @ least_norm, atol=1e-9)
+
+
+class TestAppendixE:
+    @pytest.mark.parametrize("seen", [1, 4])
+    def test_proposition_2(self, x64, seen):
+        """One-hot drugs: a missing profile is the mean of the observed ones, scaled.
+
+        Each row's matrix is (2 - 1/pi) I + J/pi, so that by Sherman and Morrison the sum of the
+        observed values is divided by 2 pi - 1 + l. (The appendix prints pi l for l there, which is
+        not the inverse of its own matrix.)
+        """
+        drugs, genes = 6, 3
+        y = np.random.default_rng(0).standard_normal((genes, seen))
+        observed = np.argwhere(np.ones((genes, seen)))
+        missing = np.argwhere(np.ones((genes, drugs - seen)))
+        missing[:, 1] += seen
+        network = fully_connected(0.0, 1, features=drugs, rows=genes)
+        kernel_fn = stax.serial(network, stax.CompletionReadout(*observed.T))[2]
+        z = jnp.eye(drugs)
+        compiled = jax.jit(
+            lambda z: [
+                kernel_fn(z, None, "ntk", entries=(left, observed)) for left in (observed, missing)
+            ]
+        )
+        within, across = compiled(z)
+        filled = np.asarray(across @ jnp.linalg.solve(within, y.reshape(-1)))
+        scaled_mean = y.sum(axis=1) / (2 * np.pi - 1 + seen)
+        expected = np.repeat(scaled_mean, drugs - seen)
+        np.testing.assert_allclose(filled, expected, rtol=1e-6)  # 1e-8 of the derivative at 1
 
 
 def patches(z, size):
