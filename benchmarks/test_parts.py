@@ -1,4 +1,4 @@
-"""The parts of an inpainting one by one: `uv run pytest benchmarks --benchmark-enable`."""
+"""The parts of an inpainting one by one: `uv run pytest benchmarks --benchmark-enable -n 0`."""
 
 import jax
 import jax.numpy as jnp
