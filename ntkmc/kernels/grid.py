@@ -14,7 +14,7 @@ from ntkmc import memory
 from ntkmc.architecture import Sequential, check
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _axes, _files, _grid_recursion
-from ntkmc.kernels.operator import Pixels
+from ntkmc.kernels.operator import Pixels, dense_matrix
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.priors import IIDPrior
 
@@ -148,14 +148,7 @@ class GridKernel:
         ------
         NotEnoughMemoryError : the matrix would not fit.
         """
-        sizes = np.size(pixels_a[0]), np.size(pixels_b[0])
-        memory.require(
-            (self.dtype.itemsize + 8) * sizes[0] * sizes[1],
-            f"a dense {sizes[0]} x {sizes[1]} kernel matrix",
-            "ask for fewer pixels at a time, or use matvec",
-        )
-        column = tuple(jnp.asarray(side)[:, None] for side in pixels_a)
-        return _dense(self, column, tuple(jnp.asarray(side)[None, :] for side in pixels_b))
+        return dense_matrix(self, pixels_a, pixels_b)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the kernel, and what it is the kernel of, to one file."""
@@ -254,8 +247,3 @@ def _multiply(matrix, columns):
     return jax.lax.map(
         lambda row: jnp.matmul(row.astype(wide), columns.astype(wide)), matrix, batch_size=rows
     ).astype(columns.dtype)
-
-
-@jax.jit
-def _dense(kernel, pixels_a, pixels_b):
-    return kernel.entries(pixels_a, pixels_b)

@@ -1,10 +1,13 @@
-"""What a solver may ask of a kernel."""
+"""What a solver may ask of a kernel, and what its entries are enough for."""
 
 from typing import Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
+
+from ntkmc import memory
 
 Pixels = tuple[ArrayLike, ArrayLike]
 """Pixels as two integer arrays (or numbers): rows and columns."""
@@ -45,3 +48,20 @@ class KernelOperator(Protocol):
     def dense(self, pixels_a: Pixels, pixels_b: Pixels) -> jax.Array:
         """Kernel matrix between two lists of pixels."""
         ...
+
+
+def dense_matrix(kernel: KernelOperator, pixels_a: Pixels, pixels_b: Pixels) -> jax.Array:
+    """Matrix of a kernel's entries between two lists of pixels, refused if it would not fit."""
+    sizes = np.size(pixels_a[0]), np.size(pixels_b[0])
+    memory.require(
+        (kernel.dtype.itemsize + 8) * sizes[0] * sizes[1],
+        f"a dense {sizes[0]} x {sizes[1]} kernel matrix",
+        "ask for fewer pixels at a time, or use matvec, which needs no matrix of these",
+    )
+    rows = tuple(jnp.asarray(side)[:, None] for side in pixels_a)
+    return _entries(kernel, rows, tuple(jnp.asarray(side)[None, :] for side in pixels_b))
+
+
+@jax.jit
+def _entries(kernel, rows, columns):
+    return kernel.entries(rows, columns)

@@ -14,7 +14,7 @@ from ntkmc import memory
 from ntkmc.architecture import Conv, Sequential, Upsample, check
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _blocks, _pairs, _recursion
-from ntkmc.kernels.operator import Pixels
+from ntkmc.kernels.operator import Pixels, dense_matrix
 from ntkmc.priors import IIDPrior, IIDUniform
 
 
@@ -175,14 +175,7 @@ class PeriodicKernel:
         ------
         NotEnoughMemoryError : the matrix would not fit.
         """
-        sizes = np.size(pixels_a[0]), np.size(pixels_b[0])
-        memory.require(
-            (self.dtype.itemsize + 8) * sizes[0] * sizes[1],
-            f"a dense {sizes[0]} x {sizes[1]} kernel matrix",
-            "ask for fewer pixels at a time, or use matvec, which never forms it",
-        )
-        column = tuple(jnp.asarray(side)[:, None] for side in pixels_a)
-        return _dense(self, column, tuple(jnp.asarray(side)[None, :] for side in pixels_b))
+        return dense_matrix(self, pixels_a, pixels_b)
 
     def on(self, shape: Shape) -> "PeriodicKernel":
         """The same network's kernel on another torus: the table is shared, nothing is computed.
@@ -219,11 +212,6 @@ def _propagate(network, shape, prior, dtype):
 
 def _table(state, pairs, kind):
     return state.ntk if kind == "ntk" else _recursion.nngp(state, _recursion.pair_phases(pairs))
-
-
-@jax.jit
-def _dense(kernel, pixels_a, pixels_b):
-    return kernel.entries(pixels_a, pixels_b)
 
 
 def checked_dtype(dtype) -> np.dtype:
