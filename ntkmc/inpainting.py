@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ntkmc._compat import enable_x64
-from ntkmc.architecture import Sequential, autoencoder, check
+from ntkmc.architecture import Network, autoencoder, check
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Cholesky, ConjugateGradient, Progress, Solver, SolveResult
@@ -38,7 +38,7 @@ class InpaintResult:
     mask: Bool[np.ndarray, "H W"]
     solve: SolveResult
     kernel: PeriodicKernel | GridKernel
-    network: Sequential
+    network: Network
     seconds: dict[str, float]
 
 
@@ -46,7 +46,7 @@ def inpaint(
     image,
     mask=None,
     *,
-    network: Sequential | None = None,
+    network: Network | None = None,
     prior=IIDUniform(0.0, 0.1),
     kind: str = "ntk",
     solver: str | Solver = "auto",
@@ -71,8 +71,8 @@ def inpaint(
     image : (H, W) or (H, W, C), integer or floating; NaN in a floating image means missing.
     mask : (H, W), True (or nonzero) where observed. Without it, the pixels that are not NaN in any
         channel.
-    network : image-to-image `Sequential`; by default `autoencoder(6)`, the paper's network for
-        large holes.
+    network : image-to-image `Sequential` or `Parallel`; by default `autoencoder(6)`, the paper's
+        network for large holes.
     prior : feature prior with independent entries; or features (channels, H, W) of the size of the
         image, for which the kernel is a `GridKernel`, as it is for networks that `PeriodicKernel`
         does not cover.

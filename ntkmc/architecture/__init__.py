@@ -16,7 +16,15 @@ from ntkmc.architecture.layers import (
     Upsample,
 )
 from ntkmc.architecture.networks import NETWORKS, autoencoder
-from ntkmc.architecture.spelling import from_dict, from_yaml, resolve, to_dict, to_yaml
+from ntkmc.architecture.parallel import Network, Parallel, weighted_branches
+from ntkmc.architecture.spelling import (
+    from_dict,
+    from_yaml,
+    network_from_dict,
+    resolve,
+    to_dict,
+    to_yaml,
+)
 
 __all__ = [
     "LAYERS",
@@ -28,6 +36,8 @@ __all__ = [
     "Identity",
     "Layer",
     "LeakyRelu",
+    "Network",
+    "Parallel",
     "Relu",
     "Role",
     "Sequential",
@@ -36,7 +46,9 @@ __all__ = [
     "check",
     "from_dict",
     "from_yaml",
+    "network_from_dict",
     "resolve",
     "to_dict",
     "to_yaml",
+    "weighted_branches",
 ]

@@ -1,14 +1,15 @@
 """Refuses a network that has no kernel, or that cannot take an image of a given size."""
 
 from ntkmc.architecture.layers import LAYERS, ArchitectureError, Layer, Role, Sequential, Shape
+from ntkmc.architecture.parallel import Network, Parallel
 
 
-def check(network: Sequential, shape: Shape, *, image_to_image: bool = False) -> tuple[Shape, ...]:
+def check(network: Network, shape: Shape, *, image_to_image: bool = False) -> tuple[Shape, ...]:
     """Walk the network with an image of ``shape`` and refuse what cannot work.
 
     Parameters
     ----------
-    network : Sequential
+    network : Sequential or Parallel
     shape : (int, int)
         Height and width of the image in pixels.
     image_to_image : bool
@@ -17,7 +18,8 @@ def check(network: Sequential, shape: Shape, *, image_to_image: bool = False) ->
     Returns
     -------
     tuple of (int, int)
-        The size after each layer; the last is the output's.
+        The size after each layer; the last is the output's. Of parallel networks, those of the
+        first branch.
 
     Raises
     ------
@@ -26,10 +28,12 @@ def check(network: Sequential, shape: Shape, *, image_to_image: bool = False) ->
         the sides; an activation is not given Gaussian values, because no convolution precedes it or
         stands between it and the activation before; a layer is of an unknown type; there is no
         convolution, or an activation follows the last one (the output would have many channels); or
-        ``image_to_image`` and the output differs in size.
+        ``image_to_image`` and the output differs in size; or branches differ in theirs.
     """
+    if isinstance(network, Parallel):
+        return _check_branches(network, shape, image_to_image)
     if not isinstance(network, Sequential):
-        raise ArchitectureError(f"network was {network!r}; pass a Sequential")
+        raise ArchitectureError(f"network was {network!r}; pass a Sequential or a Parallel")
     height, width = _image_shape(shape)
     sizes = []
     size, source = (height, width), None
@@ -49,6 +53,21 @@ def check(network: Sequential, shape: Shape, *, image_to_image: bool = False) ->
             "become one of the same size; pass as much upsampling as subsampling"
         )
     return tuple(sizes)
+
+
+def _check_branches(network: Parallel, shape: Shape, image_to_image: bool) -> tuple[Shape, ...]:
+    sizes = []
+    for number, branch in enumerate(network.branches):
+        try:
+            sizes.append(check(branch, shape, image_to_image=image_to_image))
+        except ArchitectureError as error:
+            raise ArchitectureError(f"branch {number}: {error}") from None
+        if sizes[-1][-1] != sizes[0][-1]:
+            raise ArchitectureError(
+                f"branch {number} makes {sizes[-1][-1]} of an image of {tuple(shape)} and branch 0 "
+                f"{sizes[0][-1]}; pass branches with outputs of one size, which can be added"
+            )
+    return sizes[0]
 
 
 def _place(position: int, layer: Layer) -> str:

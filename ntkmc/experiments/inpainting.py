@@ -73,7 +73,7 @@ def run(
         mask = datasets.random_mask(data.image.shape[:2], config.image.missing, config.seed)
     if mask is None:
         raise ValueError(f"image {data.name!r} has no mask; set image.missing, such as 0.5")
-    network = architecture.Sequential([architecture.from_dict(config.network)])
+    network = architecture.network_from_dict(config.network)
     case = Case(data.name, data.image, mask, network)
     settings = {
         "prior": priors.from_dict(config.prior),

@@ -83,7 +83,7 @@ def run(
     # Not at the top: flax takes long to import, and not every experiment needs it.
     from ntkmc.finite import sample_kernels
 
-    network = architecture.Sequential([architecture.from_dict(config.network)])
+    network = architecture.network_from_dict(config.network)
     prior = priors.from_dict(config.prior)
     limits = PeriodicKernel.build_both(network, config.shape, prior)
     pixels = np.unravel_index(np.arange(np.prod(config.shape)), config.shape)

@@ -2,12 +2,13 @@
 
 from ntkmc.finite.checkpoints import CheckpointError
 from ntkmc.finite.empirical import empirical_kernel, sample_kernels
-from ntkmc.finite.network import FiniteNetwork, from_architecture
+from ntkmc.finite.network import FiniteNetwork, ParallelNetwork, from_architecture
 from ntkmc.finite.training import Stopped, TrainResult, train
 
 __all__ = [
     "CheckpointError",
     "FiniteNetwork",
+    "ParallelNetwork",
     "Stopped",
     "TrainResult",
     "empirical_kernel",

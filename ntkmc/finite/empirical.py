@@ -1,6 +1,7 @@
 """Kernels of networks of finite width: what the infinite-width kernels are the limits of."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -9,15 +10,17 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from ntkmc import memory
-from ntkmc.architecture import Conv, Sequential, check
-from ntkmc.finite.network import FiniteNetwork, from_architecture
+from ntkmc.architecture import Conv, Network, check, weighted_branches
+from ntkmc.finite.network import FiniteNetwork, ParallelNetwork, from_architecture
 from ntkmc.solvers.result import Progress
 
 KINDS = ("nngp", "ntk")
 
 
 def empirical_kernel(
-    module: FiniteNetwork, features: Float[Array | np.ndarray, "h w c"], kind: str = "ntk"
+    module: FiniteNetwork | ParallelNetwork,
+    features: Float[Array | np.ndarray, "h w c"],
+    kind: str = "ntk",
 ) -> Float[Array, "n n"]:
     r"""Kernel of one network between all pixels of its output, row by row of the image.
 
@@ -32,7 +35,7 @@ def empirical_kernel(
 
     Parameters
     ----------
-    module : FiniteNetwork
+    module : FiniteNetwork or ParallelNetwork
     features : (h, w, c)
         The feature prior.
     kind : "ntk" or "nngp"
@@ -54,7 +57,7 @@ def empirical_kernel(
 
 
 def sample_kernels(
-    network: Sequential,
+    network: Network,
     width: int,
     features: Float[Array | np.ndarray, "h w c"],
     kind: str = "ntk",
@@ -66,7 +69,7 @@ def sample_kernels(
 
     Parameters
     ----------
-    network : Sequential
+    network : Sequential or Parallel
     width : int
         Of each of them. The NNGP is taken over as many channels of the output.
     features : (h, w, c)
@@ -141,17 +144,17 @@ def _require_memory(module, features):
     )
 
 
-def predicted_bytes(module: FiniteNetwork, shape: tuple[int, ...]) -> int:
+def predicted_bytes(module: FiniteNetwork | ParallelNetwork, shape: tuple[int, ...]) -> int:
     """Bytes that the tangent kernel needs at its largest moment, for features of this shape.
 
     The derivative of every output by every value in the network, 2.2 times in float32 (measured: 8
     and 16 pixels square, width 256 and 512).
     """
-    sizes = check(module.network, (shape[0], shape[1]))
-    outputs = sizes[-1][0] * sizes[-1][1] * module.out_channels
+    image = (shape[0], shape[1])
     values = sum(
         height * width * module.width
-        for layer, (height, width) in zip(module.network, sizes, strict=True)
+        for _, branch in weighted_branches(module.network)
+        for layer, (height, width) in zip(branch, check(branch, image), strict=True)
         if isinstance(layer, Conv)
     )
-    return 10 * outputs * values
+    return 10 * math.prod(check(module.network, image)[-1]) * module.out_channels * values

@@ -1,12 +1,25 @@
 """A network of finite width, as a `flax.nnx` module."""
 
+import functools
+import math
 import numbers
+import operator
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from ntkmc.architecture import ArchitectureError, Conv, Role, Sequential, Upsample, check
+from ntkmc.architecture import (
+    ArchitectureError,
+    Conv,
+    Network,
+    Parallel,
+    Role,
+    Sequential,
+    Upsample,
+    check,
+)
 from ntkmc.finite.layers import PARAMETERIZATIONS, Convolution, apply_layer
 
 
@@ -110,8 +123,43 @@ class FiniteNetwork(nnx.Module):
         return nnx.sigmoid(x) if self.sigmoid else x
 
 
+class ParallelNetwork(nnx.Module):
+    """Networks side by side, their outputs added; made by `from_architecture`.
+
+    Attributes
+    ----------
+    network : Parallel, what is computed.
+    width, in_channels, out_channels : int, channels of each part of each branch.
+    sigmoid : bool, whether the output is a probability.
+    branches : the networks, without a sigmoid.
+    """
+
+    def __init__(
+        self, network: Parallel, width: int, in_channels: int, out_channels: int, *, sigmoid, **each
+    ):
+        self.network = network
+        self.width = width
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.sigmoid = sigmoid
+        self.branches = nnx.List(
+            FiniteNetwork(branch, width, in_channels, out_channels, sigmoid=False, **each)
+            for branch in network.branches
+        )
+
+    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n i j d"]:
+        """Output for a batch of feature priors, channels last."""
+        check(self.network, (features.shape[1], features.shape[2]))
+        outputs = (
+            math.sqrt(weight) * branch(features)
+            for weight, branch in zip(self.network.weights, self.branches, strict=True)
+        )
+        total = functools.reduce(operator.add, outputs)
+        return nnx.sigmoid(total) if self.sigmoid else total
+
+
 def from_architecture(
-    network: Sequential,
+    network: Network,
     width: int,
     in_channels: int,
     out_channels: int = 1,
@@ -121,7 +169,7 @@ def from_architecture(
     sigmoid: bool = False,
     skip_channels: int = 0,
     rngs: nnx.Rngs,
-) -> FiniteNetwork:
+) -> FiniteNetwork | ParallelNetwork:
     """Read an architecture as a network of finite width.
 
     As drawn, without batch normalization, a sigmoid or skip connections, its tangent kernel under
@@ -130,7 +178,7 @@ def from_architecture(
 
     Parameters
     ----------
-    network : Sequential
+    network : Sequential or Parallel
     width : int
         Channels of every convolution but the last.
     in_channels, out_channels : int
@@ -151,7 +199,7 @@ def from_architecture(
 
     Returns
     -------
-    FiniteNetwork
+    FiniteNetwork or ParallelNetwork
         A function of features (n, H, W, in_channels) to (n, H', W', out_channels).
 
     Raises
@@ -167,8 +215,8 @@ def from_architecture(
     >>> module(jax.numpy.ones((1, 16, 16, 32))).shape
     (1, 16, 16, 1)
     """
-    if not isinstance(network, Sequential):
-        raise ArchitectureError(f"network was {network!r}; pass a Sequential")
+    if not isinstance(network, Network):
+        raise ArchitectureError(f"network was {network!r}; pass a Sequential or a Parallel")
     # What is wrong at any size is said before weights are drawn.
     side = 64 * network.side_multiple
     check(network, (side, side))
@@ -187,7 +235,8 @@ def from_architecture(
         raise ArchitectureError(
             f"parameterization was {parameterization!r}; pass one of {', '.join(PARAMETERIZATIONS)}"
         )
-    return FiniteNetwork(
+    make: Callable = ParallelNetwork if isinstance(network, Parallel) else FiniteNetwork
+    return make(
         network,
         width,
         in_channels,

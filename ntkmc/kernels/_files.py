@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ntkmc import memory
-from ntkmc.architecture import from_dict, to_dict
+from ntkmc.architecture import Parallel, from_dict, to_dict
 
 FORMAT = 1
 
@@ -66,6 +66,8 @@ def _compare(path, header, made_by):
 
 
 def _differ(found, expected):
+    if isinstance(found, Parallel) or isinstance(expected, Parallel):
+        return f"of {to_dict(found)}, and {to_dict(expected)} was asked for"
     for position, (old, new) in enumerate(zip(found, expected, strict=False)):
         if old != new:
             return f"its layer {position} is {old!r}, and {new!r} was asked for"

@@ -13,6 +13,9 @@ from rows to rows.
 """
 
 import dataclasses
+import functools
+import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -125,6 +128,22 @@ def after(layer, pairs: Pairs) -> Pairs:
         for b, in_b in used_b:
             met |= in_a & in_b & (abs(b - a) <= pairs.radius)
     return Pairs(period, int(np.nonzero(met.any(axis=0))[0].max()), period)
+
+
+def of_layers(layers: Iterable) -> Pairs:
+    """The pairs after all of a network's layers."""
+    upsamplings = (layer for layer in layers if isinstance(layer, Upsample))
+    return functools.reduce(lambda pairs, layer: after(layer, pairs), upsamplings, Pairs())
+
+
+def joined(several: Iterable[Pairs]) -> Pairs:
+    """Pairs that tell apart whatever one of these does."""
+    several = tuple(several)
+    return Pairs(
+        math.lcm(*(pairs.period for pairs in several)),
+        max(pairs.radius for pairs in several),
+        math.lcm(*(pairs.far_period for pairs in several)),
+    )
 
 
 def row_map(layer, old: Pairs, new: Pairs) -> RowMap:

@@ -1,7 +1,9 @@
 """Exact convolutional kernels between all pixels of an image, for any feature prior."""
 
 import dataclasses
+import functools
 import hashlib
+import math
 import os
 from collections.abc import Callable
 
@@ -11,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc import memory
-from ntkmc.architecture import Sequential, check
+from ntkmc.architecture import Network, check, weighted_branches
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _axes, _files, _grid_recursion
 from ntkmc.kernels.operator import Pixels, dense_matrix
@@ -55,14 +57,14 @@ class GridKernel:
 
     matrix: Float[Array, "pixels pixels"]
     shape: Shape = dataclasses.field(metadata={"static": True})
-    network: Sequential = dataclasses.field(metadata={"static": True})
+    network: Network = dataclasses.field(metadata={"static": True})
     prior: str = dataclasses.field(metadata={"static": True})
     kind: str = dataclasses.field(metadata={"static": True})
 
     @classmethod
     def build(
         cls,
-        network: Sequential,
+        network: Network,
         prior,
         kind: str = "ntk",
         dtype="float32",
@@ -74,7 +76,7 @@ class GridKernel:
 
         Parameters
         ----------
-        network : any `Sequential` whose input is as large as the prior.
+        network : any `Sequential` or `Parallel` whose input is as large as the prior.
         prior : (channels, H, W) features; or a prior with independent entries, which stands for
             infinitely many channels of it.
         kind : "ntk" or "nngp".
@@ -93,17 +95,17 @@ class GridKernel:
         dtype = checked_dtype(dtype)
         features, size = _checked_prior(prior, shape)
         shape = check(network, size)[-1]
-        steps = _steps(network, size)
         memory.require(
-            _grid_recursion.predicted_bytes(steps, kind, dtype.itemsize),
+            predicted_bytes(network, size, kind, dtype),
             f"the {kind} of {size[0]} x {size[1]} pixels ({shape[0] * shape[1]} squared entries)",
             "use a smaller image or float32; or PeriodicKernel, whose table does not grow with the "
             "image, for a circular network and independent features",
         )
-        outside = _axes.has_outside(network)
-        matrix = _grid_recursion.propagate(
-            steps, _with_outside(features, size, outside), kind, dtype, progress
-        )
+        matrix = jnp.zeros((), dtype)
+        for weight, branch in weighted_branches(network):
+            start = _with_outside(features, size, _axes.has_outside(branch))
+            part = _grid_recursion.propagate(_steps(branch, size), start, kind, dtype, progress)
+            matrix = _add(part, weight, matrix)
         return cls(matrix, shape, network, identify(prior), kind)
 
     @property
@@ -159,7 +161,7 @@ class GridKernel:
     def load(
         cls,
         path: str | os.PathLike[str],
-        network: Sequential,
+        network: Network,
         prior,
         kind: str = "ntk",
         *,
@@ -187,10 +189,17 @@ def identify(prior) -> str:
     return f"features of shape {features.shape}, sha256 {digest}"
 
 
-def predicted_bytes(network: Sequential, shape: Shape, kind: str = "ntk", dtype="float32") -> int:
+def predicted_bytes(network: Network, shape: Shape, kind: str = "ntk", dtype="float32") -> int:
     """Bytes that building the kernel of an input of `shape` needs at its largest moment."""
-    steps = _steps(network, shape)
-    return _grid_recursion.predicted_bytes(steps, kind, np.dtype(dtype).itemsize)
+    itemsize = np.dtype(dtype).itemsize
+    branches = [branch for _, branch in weighted_branches(network)]
+    alone = [
+        _grid_recursion.predicted_bytes(_steps(branch, shape), kind, itemsize)
+        for branch in branches
+    ]
+    # Each branch is made beside the sum of those before it.
+    total = itemsize * math.prod(check(branches[0], shape)[-1]) ** 2
+    return max(alone[0], *(total + part for part in alone[1:]), 0)
 
 
 def _steps(network, shape):
@@ -235,6 +244,11 @@ def _with_outside(features, size, outside):
     if isinstance(features, IIDPrior):
         return features.same, features.different, np.pad(np.ones(size), margin)
     return np.pad(features, ((0, 0), *margin))
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _add(part, weight, total):
+    return jnp.asarray(weight, part.dtype) * part + total
 
 
 @jax.jit

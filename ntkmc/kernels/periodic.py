@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc import memory
-from ntkmc.architecture import Conv, Sequential, Upsample, check
+from ntkmc.architecture import Conv, Network, Upsample, check, weighted_branches
 from ntkmc.architecture.layers import Shape
-from ntkmc.kernels import _blocks, _pairs, _recursion
+from ntkmc.kernels import _blocks, _pairs
+from ntkmc.kernels._table import Table, weighted_sum
 from ntkmc.kernels.operator import Pixels, dense_matrix
 from ntkmc.priors import IIDPrior, IIDUniform
 
@@ -72,7 +73,7 @@ class PeriodicKernel:
     @classmethod
     def build(
         cls,
-        network: Sequential,
+        network: Network,
         shape: Shape,
         prior: IIDPrior = IIDUniform(0.0, 0.1),
         kind: str = "ntk",
@@ -82,7 +83,8 @@ class PeriodicKernel:
 
         Parameters
         ----------
-        network : `Sequential` of circular convolutions, activations, subsamplings, upsamplings.
+        network : `Sequential` of circular convolutions, activations, subsamplings, upsamplings;
+            or `Parallel` ones.
         shape : (H, W) of the torus; see `padded_shape` for the smallest one that holds an image.
         prior : feature prior with independent entries (`same` is C1, `different` is C2).
         kind : "ntk" or "nngp".
@@ -96,25 +98,24 @@ class PeriodicKernel:
         """
         if kind not in Kernels._fields:
             raise ValueError(f"kind was {kind!r}; expected 'ntk' or 'nngp' (build_both for both)")
-        pairs, state = _propagate(network, shape, prior, dtype)
-        return cls._of(_table(state, pairs, kind), pairs, shape)
+        return _build(network, shape, prior, [kind], dtype)[0]
 
     @classmethod
     def build_both(
         cls,
-        network: Sequential,
+        network: Network,
         shape: Shape,
         prior: IIDPrior = IIDUniform(0.0, 0.1),
         dtype="float32",
     ) -> Kernels:
         """NNGP and NTK from one recursion; arguments and errors are those of `build`."""
-        pairs, state = _propagate(network, shape, prior, dtype)
-        return Kernels(*(cls._of(_table(state, pairs, k), pairs, shape) for k in Kernels._fields))
+        return Kernels(*_build(network, shape, prior, Kernels._fields, dtype))
 
     @classmethod
-    def _of(cls, table, pairs, shape):
-        folded, far = _operator(table, pairs)
-        return cls(table, folded, far, (shape[0], shape[1]), pairs)
+    def of_table(cls, table: Table, shape: Shape) -> "PeriodicKernel":
+        """The kernel that a table holds the values of, on a torus that it fits."""
+        folded, far = _operator(table.values, table.pairs)
+        return cls(table.values, folded, far, (shape[0], shape[1]), table.pairs)
 
     @property
     def dtype(self) -> np.dtype:
@@ -193,7 +194,7 @@ class PeriodicKernel:
         return dataclasses.replace(self, shape=(shape[0], shape[1]))
 
 
-def _propagate(network, shape, prior, dtype):
+def _build(network, shape, prior, kinds, dtype):
     dtype = checked_dtype(dtype)
     pairs = _walk(network)
     check(network, shape, image_to_image=True)
@@ -207,11 +208,12 @@ def _propagate(network, shape, prior, dtype):
         f"the kernel of this network (a {pairs.rows} x {pairs.rows} table)",
         "use fewer levels, nearest upsampling or float32",
     )
-    return _recursion.propagate(network, prior.same, prior.different, dtype)
-
-
-def _table(state, pairs, kind):
-    return state.ntk if kind == "ntk" else _recursion.nngp(state, _recursion.pair_phases(pairs))
+    weights, branches = zip(*weighted_branches(network), strict=True)
+    tables = (Table.build(branch, prior, kinds, dtype) for branch in branches)
+    return [
+        PeriodicKernel.of_table(weighted_sum(of_kind, weights), shape)
+        for of_kind in zip(*tables, strict=True)
+    ]
 
 
 def checked_dtype(dtype) -> np.dtype:
@@ -229,6 +231,10 @@ def checked_dtype(dtype) -> np.dtype:
 
 def _walk(network) -> _pairs.Pairs:
     """Pairs of the whole network; refuses layers this kernel does not cover, by position."""
+    return _pairs.joined([_walk_branch(branch) for _, branch in weighted_branches(network)])
+
+
+def _walk_branch(network) -> _pairs.Pairs:
     pairs = _pairs.Pairs()
     for position, layer in enumerate(network):
         reason = None
@@ -248,7 +254,7 @@ def _walk(network) -> _pairs.Pairs:
     return pairs
 
 
-def covers(network: Sequential) -> bool:
+def covers(network: Network) -> bool:
     """Whether a network has a periodic kernel; if not, `GridKernel` may be what it needs."""
     try:
         _walk(network)
@@ -257,7 +263,7 @@ def covers(network: Sequential) -> bool:
     return True
 
 
-def padded_shape(network: Sequential, shape: Shape) -> Shape:
+def padded_shape(network: Network, shape: Shape) -> Shape:
     """The smallest torus for this network that holds an image of `shape`."""
     pairs = _walk(network)
     multiple = math.lcm(network.side_multiple, pairs.period)
@@ -265,7 +271,7 @@ def padded_shape(network: Sequential, shape: Shape) -> Shape:
     return height, width
 
 
-def predicted_bytes(network: Sequential, dtype="float32") -> int:
+def predicted_bytes(network: Network, dtype="float32") -> int:
     """Bytes that building the kernel needs at its largest moment: five tables, then the folds."""
     pairs = _walk(network)
     table = pairs.rows**2

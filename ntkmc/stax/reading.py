@@ -12,10 +12,13 @@ from ntkmc.architecture import (
     Identity,
     Layer,
     LeakyRelu,
+    Network,
+    Parallel,
     Relu,
     Sequential,
     Upsample,
     check,
+    weighted_branches,
 )
 from ntkmc.stax.bilinear_upsample import BilinearUpsample
 from ntkmc.stax.nearest_upsample import NearestUpsample
@@ -25,7 +28,7 @@ from ntkmc.stax.subsample import Subsample
 Triple = tuple[Callable, Callable, Callable]
 
 
-def from_architecture(network: Sequential, width: int = 512) -> Triple:
+def from_architecture(network: Network, width: int = 512) -> Triple:
     """Read a network as neural-tangents' triple.
 
     NTK parameterization, weights of variance one, no biases; `Relu` and `LeakyRelu` are scaled so
@@ -34,7 +37,7 @@ def from_architecture(network: Sequential, width: int = 512) -> Triple:
 
     Parameters
     ----------
-    network : Sequential
+    network : Sequential or Parallel
     width : int
         Channels of every convolution but the last, which has one. The kernel is that of infinite
         width whatever it is.
@@ -62,34 +65,48 @@ def from_architecture(network: Sequential, width: int = 512) -> Triple:
         raise ArchitectureError(
             f"from_architecture: width was {width!r}; pass a whole number that is at least 1"
         )
-    if not isinstance(network, Sequential):
-        raise ArchitectureError(f"from_architecture: network was {network!r}; pass a Sequential")
+    if not isinstance(network, Network):
+        raise ArchitectureError(
+            f"from_architecture: network was {network!r}; pass a Sequential or a Parallel"
+        )
     check(network, _some_shape(network))
+    if isinstance(network, Parallel):
+        branches = [_branch(branch, width, w) for w, branch in weighted_branches(network)]
+        return nt.stax.serial(
+            nt.stax.FanOut(len(branches)), nt.stax.parallel(*branches), nt.stax.FanInSum()
+        )
+    return _branch(network, width)
+
+
+def _branch(network: Sequential, width: int, weight: float = 1.0) -> Triple:
+    """One network; ``weight`` multiplies its kernel."""
     last = max(i for i, layer in enumerate(network) if isinstance(layer, Conv))
     layers: list[Triple] = []
     for position, layer in enumerate(network):
         channels = 1 if position == last else width
-        layers.extend(_read(layer, channels, network.is_circular))
+        scale = math.sqrt(weight) if position == last else 1.0
+        layers.extend(_read(layer, channels, network.is_circular, scale))
     return nt.stax.serial(*layers)
 
 
-def _some_shape(network: Sequential) -> tuple[int, int]:
+def _some_shape(network: Network) -> tuple[int, int]:
     """Sides that every layer of a network can take, if any can: what it is checked with."""
-    reduction = math.prod(layer.reduction for layer in network)
-    filters = [layer.filter_size for layer in network if isinstance(layer, Conv)]
+    layers = [layer for _, branch in weighted_branches(network) for layer in branch]
+    reduction = math.prod(layer.reduction for layer in layers)
+    filters = [layer.filter_size for layer in layers if isinstance(layer, Conv)]
     side = network.side_multiple * reduction * max([1, *filters])
     return side, side
 
 
-def _read(layer: Layer, channels: int, circular: bool) -> Iterator[Triple]:
+def _read(layer: Layer, channels: int, circular: bool, scale: float) -> Iterator[Triple]:
     match layer:
         case Conv(filter_size, stride, padding):
             filter_shape = (filter_size, filter_size)
             if padding == "reflect":
                 yield ReflectPad(filter_size // 2)
-                yield nt.stax.Conv(channels, filter_shape, padding="VALID")
+                yield nt.stax.Conv(channels, filter_shape, padding="VALID", W_std=scale)
             else:
-                yield nt.stax.Conv(channels, filter_shape, padding=padding.upper())
+                yield nt.stax.Conv(channels, filter_shape, padding=padding.upper(), W_std=scale)
             # Not the convolution's own strides, which would not keep filters centred.
             if stride > 1:
                 yield Subsample(stride)

@@ -1,0 +1,76 @@
+"""The table of a periodic kernel: its values, without a torus. Tables can be added and stored."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ntkmc.architecture import Sequential, to_dict
+from ntkmc.kernels import _files, _pairs, _recursion
+from ntkmc.priors import IIDPrior
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Values between the pairs of positions that can be told apart along each axis."""
+
+    values: Float[Array, "rows rows"]
+    pairs: _pairs.Pairs = dataclasses.field(metadata={"static": True})
+
+    @classmethod
+    def build(cls, network: Sequential, prior: IIDPrior, kinds, dtype) -> tuple["Table", ...]:
+        """Tables of these kinds, from one recursion."""
+        pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype)
+        phases = _recursion.pair_phases(pairs)
+        values = {"ntk": lambda: state.ntk, "nngp": lambda: _recursion.nngp(state, phases)}
+        return tuple(cls(values[kind](), pairs) for kind in kinds)
+
+    def entries(self, rows, columns) -> Float[Array, "..."]:
+        """Values between positions x and x + d, for each axis a pair of integer arrays (x, d)."""
+        index = [self.pairs.row(jnp.asarray(x), jnp.asarray(d), jnp) for x, d in (rows, columns)]
+        return self.values[index[0], index[1]]
+
+
+def weighted_sum(tables: Sequence[Table], weights: Sequence[float]) -> Table:
+    """The table of networks side by side."""
+    if len(tables) == 1 and weights[0] == 1:
+        return tables[0]
+    pairs = _pairs.joined([table.pairs for table in tables])
+    x, d = pairs.members()
+    total = sum(
+        _add(weight, table.values, table.pairs.row(x, d).astype(np.int32))
+        for table, weight in zip(tables, weights, strict=True)
+    )
+    return Table(total, pairs)
+
+
+@jax.jit
+def _add(weight, values, index):
+    return jnp.asarray(weight, values.dtype) * values[index][:, index]
+
+
+def stored(
+    folder: str | os.PathLike[str], network: Sequential, prior: IIDPrior, kind: str, dtype
+) -> Table:
+    """The table of a network from a folder, where it is put the first time."""
+    made_by = {"network": network, "prior": repr(prior), "kind": kind, "dtype": str(dtype)}
+    spelled = json.dumps({**made_by, "network": to_dict(network), "format": _files.FORMAT})
+    path = Path(folder) / f"{hashlib.sha256(spelled.encode()).hexdigest()[:24]}.npz"
+    if path.exists():
+        # What cannot be read is made again, and replaced.
+        with contextlib.suppress(ValueError):
+            values = _files.read(path, made_by)["values"]
+            return Table(jnp.asarray(values), _pairs.of_layers(network))
+    (table,) = Table.build(network, prior, [kind], dtype)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _files.write(path, {"values": table.values}, made_by)
+    return table
