@@ -11,8 +11,10 @@ from ntkmc._compat import enable_x64
 from ntkmc.architecture import Network, autoencoder, check
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
+from ntkmc.selection import Selection, choose_network
 from ntkmc.solvers import Cholesky, ConjugateGradient, Progress, Solver, SolveResult
 
+MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
 SOLVERS = {"cholesky": Cholesky, "conjugate_gradient": ConjugateGradient}
 
@@ -31,6 +33,7 @@ class InpaintResult:
     kernel : the kernel, on the padded torus or grid.
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
+    selection : how the network was chosen; None where it was given.
     """
 
     image: np.ndarray
@@ -40,18 +43,20 @@ class InpaintResult:
     kernel: PeriodicKernel | GridKernel
     network: Network
     seconds: dict[str, float]
+    selection: Selection | None = None
 
 
 def inpaint(
     image,
     mask=None,
     *,
-    network: Network | None = None,
+    network: Network | str | None = None,
     prior=IIDUniform(0.0, 0.1),
     kind: str = "ntk",
     solver: str | Solver = "auto",
-    ridge: float = 0.0,
+    ridge: float | None = None,
     rtol: float = 1e-5,
+    margin: int | None = None,
     dtype="float32",
     kernel: GridKernel | None = None,
     progress: Progress | None = None,
@@ -72,7 +77,8 @@ def inpaint(
     mask : (H, W), True (or nonzero) where observed. Without it, the pixels that are not NaN in any
         channel.
     network : image-to-image `Sequential` or `Parallel`; by default `autoencoder(6)`, the paper's
-        network for large holes.
+        network for large holes. "auto" chooses one, or several side by side, for this image: see
+        `ntkmc.choose_network`.
     prior : feature prior with independent entries; or features (channels, H, W) of the size of the
         image, for which the kernel is a `GridKernel`, as it is for networks that `PeriodicKernel`
         does not cover.
@@ -80,8 +86,12 @@ def inpaint(
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
         `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient", or a
         solver object, which then brings its own ridge and tolerance.
-    ridge : lambda, relative to the mean of the kernel's diagonal.
+    ridge : lambda, relative to the mean of the kernel's diagonal; by default 0, or what
+        network="auto" chooses.
     rtol : relative residual to solve to.
+    margin : unobserved pixels put below and right of the image, without which circular padding
+        lets each edge see the opposite one; by default 32 for a kernel on a torus, 0 for others.
+        The paper's networks have none.
     dtype : of the kernel, "float32" or "float64".
     kernel : one made before, on a grid at least as large as the image; network, prior, kind and
         dtype then say nothing.
@@ -97,19 +107,25 @@ def inpaint(
     """
     image = _check_image(image)
     mask = _check_mask(mask, image)
+    clock = _Clock(progress)
+    selection = None
     if kernel is not None:
         network = kernel.network
+    elif isinstance(network, str):
+        clock.start("choosing a network")
+        selection = _select(network, image, mask, prior, kind, ridge, dtype, progress)
+        network, ridge = selection.network, selection.ridge
     elif network is None:
         network = autoencoder(6)
     periodic = kernel is None and isinstance(prior, IIDPrior) and covers(network)
     direct = not periodic or mask.sum() <= CHOLESKY_PIXELS
-    chosen = _choose(solver, direct, ridge, rtol)
-    clock = _Clock(progress)
+    chosen = _choose(solver, direct, ridge or 0.0, rtol)
 
     height, width = mask.shape
     clock.start("kernel")
     make = _periodic_kernel if periodic else _grid_kernel
-    built = kernel or make(network, mask.shape, prior, kind, dtype, progress)
+    extent = _with_margin(mask.shape, margin, periodic, kernel, prior)
+    built = kernel or make(network, extent, prior, kind, dtype, progress)
     if built.shape[0] < height or built.shape[1] < width:
         raise ValueError(
             f"the kernel is of {built.shape} pixels and the image has {mask.shape}: pass a kernel "
@@ -119,7 +135,7 @@ def inpaint(
     rows, columns = np.nonzero(mask)
     prepared = chosen.prepare(built, (rows, columns), progress)
     clock.start("solve")
-    scale = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
+    scale = _scale(image)
     values = image[mask].astype(np.float64) / scale
     solve = prepared.solve(values, progress)
     clock.start("prediction")
@@ -131,8 +147,37 @@ def inpaint(
     prediction = everywhere[:height, :width].reshape(image.shape) * scale
     clock.stop()
     return InpaintResult(
-        _compose(image, mask, prediction), prediction, mask, solve, built, network, clock.seconds
+        _compose(image, mask, prediction),
+        prediction,
+        mask,
+        solve,
+        built,
+        network,
+        clock.seconds,
+        selection,
     )
+
+
+def _select(name, image, mask, prior, kind, ridge, dtype, progress) -> Selection:
+    if name != "auto":
+        raise ValueError(f"network was {name!r}; pass 'auto', or a Sequential or Parallel")
+    observed = np.where(_over_channels(mask, image), image, 0) / _scale(image)
+    return choose_network(
+        observed, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
+    )
+
+
+def _with_margin(shape, margin, periodic, kernel, prior):
+    if margin is None:
+        margin = MARGIN if periodic else 0
+    if margin < 0:
+        raise ValueError(f"margin was {margin}; pass a number of pixels, at least 0")
+    if margin and (kernel is not None or not isinstance(prior, IIDPrior)):
+        raise ValueError(
+            f"margin was {margin}, and the kernel or the features say how large the grid is: "
+            "leave margin out, and pass larger ones"
+        )
+    return shape[0] + margin, shape[1] + margin
 
 
 def _periodic_kernel(network, shape, prior, kind, dtype, progress) -> PeriodicKernel:
@@ -221,5 +266,12 @@ def _compose(image, mask, prediction):
     if np.issubdtype(image.dtype, np.integer):
         limits = np.iinfo(image.dtype)
         prediction = np.rint(prediction).clip(limits.min, limits.max)
-    keep = mask.reshape(mask.shape + (1,) * (image.ndim - 2))
-    return np.where(keep, image, prediction.astype(image.dtype))
+    return np.where(_over_channels(mask, image), image, prediction.astype(image.dtype))
+
+
+def _over_channels(mask, image):
+    return mask.reshape(mask.shape + (1,) * (image.ndim - 2))
+
+
+def _scale(image):
+    return np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0

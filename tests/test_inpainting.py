@@ -102,8 +102,23 @@ def test_a_network_whose_kernel_is_singular_is_explained():
     network = autoencoder(3, convs_per_level=1)
     mask = np.random.default_rng(0).random((64, 64)) < 0.9
     with pytest.raises(SingularKernelError, match="ridge"):
-        inpaint(image, mask, network=network, solver="cholesky")
-    assert inpaint(image, mask, network=network, ridge=1e-3).solve.converged
+        inpaint(image, mask, network=network, solver="cholesky", margin=0)
+    assert inpaint(image, mask, network=network, ridge=1e-3, margin=0).solve.converged
+
+
+def test_margin_keeps_opposite_edges_apart():
+    y, _ = np.mgrid[:48, :48]
+    image = y / 48.0  # bright below, dark above
+    mask = half(image)
+    errors = {}
+    for margin in (None, 0, 32):
+        result = inpaint(image, mask, network=NETWORK, margin=margin)
+        errors[margin] = abs(result.image - image)[[0, -1]].max()
+    assert errors[None] == errors[32] < 0.3 * errors[0]
+    with pytest.raises(ValueError, match="margin was -1"):
+        inpaint(image, mask, network=NETWORK, margin=-1)
+    with pytest.raises(ValueError, match="margin was 8, and the kernel or the features say"):
+        inpaint(image, mask, network=NETWORK, prior=np.ones((1, 48, 48)), margin=8)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ntkmc.architecture.layers import (
     Sequential,
     Upsample,
 )
-from ntkmc.architecture.networks import NETWORKS, autoencoder
+from ntkmc.architecture.networks import NETWORKS, autoencoder, describe
 from ntkmc.architecture.parallel import Network, Parallel, weighted_branches
 from ntkmc.architecture.spelling import (
     from_dict,
@@ -44,6 +44,7 @@ __all__ = [
     "Upsample",
     "autoencoder",
     "check",
+    "describe",
     "from_dict",
     "from_yaml",
     "network_from_dict",

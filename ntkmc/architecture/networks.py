@@ -12,6 +12,7 @@ from ntkmc.architecture.layers import (
     Sequential,
     Upsample,
 )
+from ntkmc.architecture.parallel import Network, weighted_branches
 
 
 def autoencoder(
@@ -61,6 +62,29 @@ def autoencoder(
     bottom = step if convs_per_level == 1 else []
     up = [Upsample(2, upsampling), *convolutions]
     return Sequential([*(down * levels), *bottom, *(up * levels)[:-1]])
+
+
+def describe(network: Network) -> str:
+    """A network in a line: a standard one by its arguments, another by its number of layers."""
+    described = [(weight, _describe(branch)) for weight, branch in weighted_branches(network)]
+    if len(described) == 1:
+        return described[0][1]
+    return " + ".join(f"{weight:.2g} x {text}" for weight, text in described)
+
+
+def _describe(network: Sequential) -> str:
+    ups = [layer for layer in network if isinstance(layer, Upsample)]
+    convolutions = [layer for layer in network if isinstance(layer, Conv)]
+    slopes = [getattr(layer, "negative_slope", 0.0) for layer in network]
+    if ups and convolutions:
+        first = convolutions[0]
+        guess = (len(ups), len(convolutions) // (2 * len(ups)), max(slopes), first.filter_size)
+        if guess[1] and network == autoencoder(*guess, ups[0].method, first.padding):
+            return (
+                f"autoencoder({guess[0]} levels, {guess[1]} convolution(s), slope {guess[2]:g}, "
+                f"{ups[0].method})"
+            )
+    return f"{len(network)} layers"
 
 
 NETWORKS: dict[str, Callable[..., Sequential]] = {"autoencoder": autoencoder}

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
 from ntkmc import baselines, plots
-from ntkmc.architecture import Network, weighted_branches
+from ntkmc.architecture import Network, describe
 from ntkmc.inpainting import InpaintResult, inpaint
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.metrics import psnr, ssim
@@ -241,7 +241,7 @@ def _facts(comparison: Comparison) -> dict[str, object]:
     return {
         "image": " x ".join(str(side) for side in case.image.shape),
         "observed pixels": f"{case.mask.sum():,}",
-        "network": _size_of(case.network),
+        "network": describe(comparison.result.network),
         "kernel": readable(result.kernel.memory_bytes),
         "solver": solve.method,
         "iterations": solve.iterations,
@@ -250,10 +250,6 @@ def _facts(comparison: Comparison) -> dict[str, object]:
         "time": stages,
         "peak memory": readable(comparison.peak_bytes),
     }
-
-
-def _size_of(network: Network) -> str:
-    return " + ".join(f"{len(branch)} layers" for _, branch in weighted_branches(network))
 
 
 def _summary(comparison: Comparison) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def _by_tree(pixels, shape, low, high, m):
     k = min(high, 2 * m + 24)  # itself and later ones are among them
     _, near = cKDTree(pixels[:high], boxsize=shape).query(pixels[low:high], k=k, workers=-1)
     near = near.reshape(high - low, k)
-    return _first(near < np.arange(low, high)[:, None], near, m, len(pixels))
+    return first_wanted(near < np.arange(low, high)[:, None], near, m, len(pixels))
 
 
 def _by_spiral(pixels, rank, low, high, m):
@@ -59,12 +59,12 @@ def _by_spiral(pixels, rank, low, high, m):
     look = 1.3 * m * rank.size / low
     while todo.size:
         reach = int(np.sqrt(look / np.pi)) + 1
-        rows, columns = _disc(min(reach, (height - 1) // 2), min(reach, (width - 1) // 2), reach)
+        rows, columns = disc(min(reach, (height - 1) // 2), min(reach, (width - 1) // 2), reach)
         short = []
         for part in np.array_split(todo, -(-todo.size * len(rows) // CHUNK)):
             at = ((pixels[part, :1] + rows) % height) * width + (pixels[part, 1:] + columns) % width
             ranks = rank.ravel()[at]
-            found[part - low] = _first(ranks < part[:, None], ranks, m, n)
+            found[part - low] = first_wanted(ranks < part[:, None], ranks, m, n)
             short.append(part[found[part - low, -1] == n])
         todo = np.concatenate(short)
         look *= 4
@@ -73,7 +73,7 @@ def _by_spiral(pixels, rank, low, high, m):
     return found
 
 
-def _disc(reach_y, reach_x, radius):
+def disc(reach_y, reach_x, radius):
     """Offsets within the radius, nearest first, without the centre."""
     rows, columns = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
     square = rows**2 + columns**2
@@ -82,7 +82,7 @@ def _disc(reach_y, reach_x, radius):
     return rows.ravel()[order], columns.ravel()[order]
 
 
-def _first(wanted, candidates, m, missing):
+def first_wanted(wanted, candidates, m, missing):
     """The first m wanted candidates of each row, padded with `missing`."""
     found = np.full((len(wanted), m), missing, np.int32)
     row, column = np.nonzero(wanted)

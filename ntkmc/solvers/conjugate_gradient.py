@@ -5,6 +5,7 @@ import functools
 import math
 import time
 import warnings
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ import scipy.linalg
 from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.kernels.operator import KernelOperator, Pixels
-from ntkmc.solvers import sparse_inverse
+from ntkmc.solvers import _coarse, sparse_inverse
 from ntkmc.solvers.result import (
     Progress,
     SingularKernelError,
@@ -33,7 +34,10 @@ RENEW = 0.1  # how far the residual falls before it is computed afresh
 
 @dataclasses.dataclass(frozen=True)
 class ConjugateGradient:
-    """Conjugate gradients with a sparse inverse Cholesky factor of the kernel as preconditioner.
+    """Conjugate gradients, preconditioned by a sparse inverse Cholesky factor of the kernel.
+
+    The factor is that of `sparse_inverse.build`, corrected at the lowest frequencies (see
+    `_coarse`).
 
     Products with the kernel are in the kernel's dtype, everything else in float64. Whenever the
     residual has fallen tenfold it is recomputed from the solution with a float64 product (van der
@@ -83,9 +87,14 @@ class ConjugateGradient:
         with enable_x64():
             shift = shift_of(kernel, pixels, self.ridge)
         factor = sparse_inverse.build(kernel, pixels, shift, self.neighbours, self.seed)
+        with enable_x64():
+            layout = _Layout.of(pixels, kernel.shape)
+            system = _System(kernel, layout, factor, jnp.asarray(shift))
+            corrected = _coarse.correct(system, pixels, kernel.shape)
         if progress:
             progress("preconditioner", 1, 1)
-        return Preconditioned(self, kernel, pixels, shift, factor, time.perf_counter() - started)
+        system = dataclasses.replace(system, factor=corrected)
+        return Preconditioned(self, kernel, pixels, shift, system, time.perf_counter() - started)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +105,7 @@ class Preconditioned:
     kernel: KernelOperator
     pixels: tuple[np.ndarray, np.ndarray]
     shift: float
-    factor: sparse_inverse.SparseInverse
+    system: "_System"
     seconds: float
 
     def solve(self, values, progress: Progress | None = None) -> SolveResult:
@@ -110,9 +119,7 @@ class Preconditioned:
         values = check_values(values, len(self.pixels[0]))
         right = values.reshape(len(values), -1)
         with enable_x64():
-            layout = _Layout.of(self.pixels, self.kernel.shape)
-            system = _System(self.kernel, layout, self.factor, jnp.asarray(self.shift))
-            state = self._iterate(system, jnp.asarray(right), progress)
+            state = self._iterate(self.system, jnp.asarray(right), progress)
         done = int(state.step)
         residuals = np.asarray(state.residuals)[:done]
         final = float(state.residual_size)
@@ -161,10 +168,15 @@ class Preconditioned:
 def predicted_bytes(n: int, kernel: KernelOperator, neighbours: int) -> int:
     """Largest moment, beside the kernel itself: measured within 10 % on 256,630 pixels.
 
-    The factor, its transpose, their indices and making them; a float64 copy of the kernel for the
-    residual; vectors and windows of three channels.
+    The factor, its transpose, their indices and making them; the coarse correction's products; a
+    float64 copy of the kernel for the residual; vectors and windows of three channels.
     """
-    return n * (neighbours + 1) * 60 + 2 * kernel.memory_bytes + 600 * math.prod(kernel.shape)
+    return (
+        n * (neighbours + 1) * 60
+        + 16 * n * _coarse.BLOCKS**2
+        + 2 * kernel.memory_bytes
+        + 600 * math.prod(kernel.shape)
+    )
 
 
 def _progress(residual, rtol):
@@ -201,7 +213,7 @@ class _Layout:
 class _System:
     kernel: KernelOperator
     layout: _Layout
-    factor: sparse_inverse.SparseInverse
+    factor: Callable  # approximates the inverse
     shift: jax.Array
 
     def apply(self, vectors):
