@@ -113,8 +113,8 @@ def test_margin_keeps_opposite_edges_apart():
     errors = {}
     for margin in (None, 0, 32):
         result = inpaint(image, mask, network=NETWORK, margin=margin)
-        errors[margin] = abs(result.image - image)[[0, -1]].max()
-    assert errors[None] == errors[32] < 0.3 * errors[0]
+        errors[margin] = abs(result.image - image)[[0, -1]].mean()
+    assert errors[None] == errors[32] < 0.5 * errors[0]
     with pytest.raises(ValueError, match="margin was -1"):
         inpaint(image, mask, network=NETWORK, margin=-1)
     with pytest.raises(ValueError, match="margin was 8, and the kernel or the features say"):
