@@ -11,10 +11,14 @@ from ntkmc._compat import enable_x64
 from ntkmc.architecture import Sequential, autoencoder, check
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
-from ntkmc.solvers import Cholesky, ConjugateGradient, Progress, Solver, SolveResult
+from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Progress, Solver, SolveResult
 
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
-SOLVERS = {"cholesky": Cholesky, "conjugate_gradient": ConjugateGradient}
+SOLVERS = {
+    "cholesky": Cholesky,
+    "conjugate_gradient": ConjugateGradient,
+    "eigenpro": EigenPro,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +82,8 @@ def inpaint(
         does not cover.
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
-        `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient", or a
-        solver object, which then brings its own ridge and tolerance.
+        `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient",
+        "eigenpro", or a solver object, which then brings its own ridge and tolerance.
     ridge : lambda, relative to the mean of the kernel's diagonal.
     rtol : relative residual to solve to.
     dtype : of the kernel, "float32" or "float64".
