@@ -22,7 +22,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-import scipy.sparse.linalg
 
 from ntkmc.solvers.result import SingularKernelError
 
@@ -73,17 +72,18 @@ def flatten(kernel, points, shift: float, subsample: int, eigenvectors: int) -> 
     n, s = len(points[0]), subsample
     chosen = first(points, s)
     values, vectors = _leading(np.asarray(kernel.dense(chosen, chosen)), shift, eigenvectors)
+    whole = np.asarray(kernel.entries(points, points), np.float64) + shift
     noise = np.finfo(kernel.dtype).eps * np.sqrt(s)
-    if not values[0] > 0:
+    if not values[0] > noise * abs(whole).max():
         raise SingularKernelError(
-            f"the kernel's largest eigenvalue on {s} of {n} points is {values[0]:.1e}: it is not "
-            "positive semidefinite; pass a kernel that is"
+            f"the kernel's largest eigenvalue on {s} of {n} points is {values[0]:.1e}, no more "
+            f"than rounding beside a diagonal of up to {abs(whole).max():.1e} in size: it is not "
+            "positive semidefinite, or zero; pass another kernel"
         )
     tail = max(values[-1], noise * values[0])
     kept = values[:-1] > tail
     values, vectors = values[:-1][kept], vectors[:, :-1][:, kept]
     factor = jnp.asarray(vectors * np.sqrt((1 - tail / values) / values), kernel.dtype)
-    whole = np.asarray(kernel.entries(points, points), np.float64) + shift
     left = whole - np.asarray(_removed(kernel, points, factor, shift))
     bound = tail
     if n > s:
@@ -132,12 +132,5 @@ def _largest_unseen(kernel, points, shift, factor):
     across = np.asarray(kernel.dense(unseen, first(points, s)), np.float64)
     features = across @ np.asarray(factor, np.float64)
     matrix -= features @ features.T
-    if count == 1:
-        return matrix[0, 0]
-    start = np.random.default_rng(0).standard_normal(count)
-    return (
-        scipy.sparse.linalg.eigsh(
-            (matrix + matrix.T) / 2, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False
-        )[0]
-        / count
-    )
+    top = scipy.linalg.eigvalsh((matrix + matrix.T) / 2, subset_by_index=[count - 1, count - 1])
+    return top[0] / count
