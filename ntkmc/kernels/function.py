@@ -105,9 +105,7 @@ class FunctionKernel:
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between points, broadcast against each other, a pair at a time."""
-        a, b = jnp.broadcast_arrays(jnp.asarray(pixels_a[0]), jnp.asarray(pixels_b[0]))
-        pairs = jax.vmap(lambda i, j: self._block(i[None], j[None])[0, 0])(a.ravel(), b.ravel())
-        return pairs.reshape(a.shape)
+        return _entries(self, jnp.asarray(pixels_a[0]), jnp.asarray(pixels_b[0]))
 
     def dense(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "a b"]:
         """Kernel matrix between two lists of points, by one call of the function.
@@ -122,7 +120,7 @@ class FunctionKernel:
             f"a dense {a.size} x {b.size} kernel matrix",
             "ask for fewer points at a time, or use matvec, which needs no matrix of these",
         )
-        return self._block(a, b)
+        return _block(self, a, b)
 
     def matvec(self, images: Float[Array, "... n 1"]) -> Float[Array, "... n 1"]:
         """Kernel matrix times vectors, in their precision, a block of rows at a time."""
@@ -130,23 +128,32 @@ class FunctionKernel:
             raise ValueError(
                 f"images have shape {images.shape}; the last two sides must be {self.shape}"
             )
-        n = len(self.points)
-        columns = images.reshape(-1, n).T
-        rows = min(n, max(1, BLOCK_BYTES // (n * self.dtype.itemsize)))
-        starts = np.arange(-(-n // rows) * rows).reshape(-1, rows) % n
-        everything = np.arange(n)
-        product = jax.lax.map(
-            lambda some: jnp.matmul(
-                self._block(some, everything).astype(columns.dtype),
-                columns,
-                precision=jax.lax.Precision.HIGHEST,
-            ),
-            starts,
-        )
-        return product.reshape(-1, columns.shape[1])[:n].T.reshape(images.shape)
+        return _multiply(self, images.reshape(-1, len(self.points)).T).T.reshape(images.shape)
 
-    def _block(self, a, b):
-        # In the precision it was built for, whatever that of the points has become: a product in
-        # float64 is then one with these entries, not with those of another function.
-        points = self.points.astype(self.dtype)
-        return self.function(points[a], points[b]).astype(self.dtype)
+
+@jax.jit
+def _block(kernel, a, b):
+    # In the precision it was built for, whatever that of the points has become: a product in
+    # float64 is then one with these entries, not with those of another function.
+    points = kernel.points.astype(kernel.dtype)
+    return kernel.function(points[a], points[b]).astype(kernel.dtype)
+
+
+@jax.jit
+def _entries(kernel, a, b):
+    a, b = jnp.broadcast_arrays(a, b)
+    pairs = jax.vmap(lambda i, j: _block(kernel, i[None], j[None])[0, 0])(a.ravel(), b.ravel())
+    return pairs.reshape(a.shape)
+
+
+@jax.jit
+def _multiply(kernel, columns):
+    n = len(columns)
+    rows = min(n, max(1, BLOCK_BYTES // (n * kernel.dtype.itemsize)))
+    places = np.arange(-(-n // rows) * rows).reshape(-1, rows) % n
+
+    def of_some(some):
+        block = _block(kernel, some, np.arange(n)).astype(columns.dtype)
+        return jnp.matmul(block, columns, precision=jax.lax.Precision.HIGHEST)
+
+    return jax.lax.map(of_some, places).reshape(-1, columns.shape[1])[:n]

@@ -71,24 +71,29 @@ def flatten(kernel, points, shift: float, subsample: int, eigenvectors: int) -> 
     """
     n, s = len(points[0]), subsample
     chosen = first(points, s)
-    values, vectors = _leading(np.asarray(kernel.dense(chosen, chosen)), shift, eigenvectors)
-    whole = np.asarray(kernel.entries(points, points), np.float64) + shift
+    matrix = np.asarray(kernel.dense(chosen, chosen), np.float64) + shift * np.eye(s)
+    size = np.abs(np.diag(matrix)).max()
+    # The leading ones, largest first, and the one that comes next.
+    values, vectors = scipy.linalg.eigh(
+        matrix, subset_by_index=[s - 1 - eigenvectors, s - 1], overwrite_a=True
+    )
+    values, vectors = values[::-1], vectors[:, ::-1]
     noise = np.finfo(kernel.dtype).eps * np.sqrt(s)
-    if not values[0] > noise * abs(whole).max():
+    if not values[0] > noise * size:
         raise SingularKernelError(
             f"the kernel's largest eigenvalue on {s} of {n} points is {values[0]:.1e}, no more "
-            f"than rounding beside a diagonal of up to {abs(whole).max():.1e} in size: it is not "
+            f"than rounding beside a diagonal of up to {size:.1e} in size: it is not "
             "positive semidefinite, or zero; pass another kernel"
         )
     tail = max(values[-1], noise * values[0])
     kept = values[:-1] > tail
     values, vectors = values[:-1][kept], vectors[:, :-1][:, kept]
     factor = jnp.asarray(vectors * np.sqrt((1 - tail / values) / values), kernel.dtype)
-    left = whole - np.asarray(_removed(kernel, points, factor, shift))
+    whole, left = (float(largest) for largest in _largest_diagonal(kernel, points, factor, shift))
     bound = tail
     if n > s:
         bound += (n - s) * _largest_unseen(kernel, points, shift, factor)
-    return Flattened(factor, max(left.max(), noise * whole.max()), bound / n)
+    return Flattened(factor, max(left, noise * whole), bound / n)
 
 
 def first(points, s: int):
@@ -96,31 +101,22 @@ def first(points, s: int):
     return points[0][:s], points[1][:s]
 
 
-def _leading(matrix, shift, eigenvectors):
-    """The leading eigenvalues and vectors, largest first, and the one that comes next."""
-    s = len(matrix)
-    matrix = matrix.astype(np.float64) + shift * np.eye(s)
-    values, vectors = scipy.linalg.eigh(
-        matrix, subset_by_index=[s - 1 - eigenvectors, s - 1], overwrite_a=True
-    )
-    return values[::-1], vectors[:, ::-1]
-
-
 @jax.jit
-def _removed(kernel, points, factor, shift):
-    """|k(x, S) F|^2, what was taken from K(x, x), of every point x."""
+def _largest_diagonal(kernel, points, factor, shift):
+    """The largest K(x, x) and the largest k_P(x, x) = K(x, x) - |k(x, S) F|^2."""
     n, s = len(points[0]), len(factor)
     chosen = first(points, s)
     rows = min(n, max(1, BLOCK_BYTES // (s * kernel.dtype.itemsize)))
     places = np.arange(-(-n // rows) * rows, dtype=np.int32).reshape(-1, rows) % n
 
-    def of_some(some):
+    def removed(some):
         block = kernel.dense(tuple(side[some] for side in points), chosen)
         block += jnp.where(some[:, None] == jnp.arange(s), shift, 0).astype(block.dtype)
         features = jnp.matmul(block, factor, precision=jax.lax.Precision.HIGHEST)
         return jnp.sum(features**2, axis=1)
 
-    return jax.lax.map(of_some, places).ravel()[:n]
+    whole = kernel.entries(points, points) + shift
+    return jnp.max(whole), jnp.max(whole - jax.lax.map(removed, places).ravel()[:n])
 
 
 def _largest_unseen(kernel, points, shift, factor):
