@@ -9,19 +9,14 @@ of the same system, half of 128 x 128 and of 256 x 256 pixels missing), `biharmo
 not counted; the two sides of a ratio take turns. Prints tables, writes results/<device>.json.
 """
 
-import json
-import platform
 import sys
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import threadpoolctl
-from rich.console import Console
-from rich.table import Table
 from skimage.data import camera
 from skimage.transform import resize
 from timing import medians, seconds
@@ -34,7 +29,6 @@ from ntkmc.kernels import padded_shape
 from ntkmc.memory import available_bytes, peak_bytes
 
 MIB = 2**20
-CONSOLE = Console(width=120)
 
 
 def photograph(side):
@@ -143,7 +137,9 @@ def dense():
         where = np.nonzero(mask)
         n = len(where[0])
         if 9 * n**2 > available_bytes():
-            CONSOLE.print(f"dense: {side} x {side} left out, {9 * n**2 / MIB:.0f} MiB needed")
+            printing.CONSOLE.print(
+                f"dense: {side} x {side} left out, {9 * n**2 / MIB:.0f} MiB needed"
+            )
             continue
 
         def ours(image=image, mask=mask):
@@ -205,32 +201,5 @@ PARTS = {
 }
 
 
-def show(name, rows):
-    table = Table(title=name, title_justify="left")
-    for key in rows[0]:
-        table.add_column(key, justify="right")
-    for row in rows:
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
-    CONSOLE.print(table)
-
-
-def main(names):
-    unknown = set(names) - set(PARTS)
-    if unknown:
-        sys.exit(f"unknown parts {sorted(unknown)}; pass some of {list(PARTS)}")
-    device = jax.devices()[0].device_kind.lower().replace(" ", "-")
-    path = Path(__file__).parent / "results" / f"inpainting-{device}.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    for name in names or PARTS:
-        results[name] = PARTS[name]()
-        show(name, results[name])
-        results["environment"] = {
-            "jax": jax.__version__,
-            "python": platform.python_version(),
-            "device": device,
-        }
-        path.write_text(json.dumps(results, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    printing.run("inpainting", PARTS, sys.argv[1:])

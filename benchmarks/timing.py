@@ -23,3 +23,10 @@ def medians(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, fl
         for name, run in runs.items():
             times[name].append(seconds(run))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def clocked(run: Callable[[], object]) -> tuple[object, float, float]:
+    """What a call returns, and its seconds of wall clock and of processor, all cores together."""
+    wall, processor = time.perf_counter(), time.process_time()
+    result = jax.block_until_ready(run())
+    return result, time.perf_counter() - wall, time.process_time() - processor

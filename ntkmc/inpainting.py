@@ -12,11 +12,15 @@ from ntkmc.architecture import Network, autoencoder, check
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.selection import Selection, choose_network
-from ntkmc.solvers import Cholesky, ConjugateGradient, Progress, Solver, SolveResult
+from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Progress, Solver, SolveResult
 
 MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
-SOLVERS = {"cholesky": Cholesky, "conjugate_gradient": ConjugateGradient}
+SOLVERS = {
+    "cholesky": Cholesky,
+    "conjugate_gradient": ConjugateGradient,
+    "eigenpro": EigenPro,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +88,8 @@ def inpaint(
         does not cover.
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
-        `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient", or a
-        solver object, which then brings its own ridge and tolerance.
+        `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient",
+        "eigenpro", or a solver object, which then brings its own ridge and tolerance.
     ridge : lambda, relative to the mean of the kernel's diagonal; by default 0, or what
         network="auto" chooses.
     rtol : relative residual to solve to.

@@ -94,10 +94,25 @@ def heat_map_grid(
 
 def residual_curve(residuals: Float[np.ndarray, " n"], rtol: float | None = None) -> Figure:
     """The relative residual after each iteration of a solver, on a logarithmic scale."""
-    residuals = np.asarray(residuals, np.float64)
+    return residual_curves({"": residuals}, rtol)
+
+
+def residual_curves(
+    curves: Mapping[str, Float[np.ndarray, " _"]], rtol: float | None = None
+) -> Figure:
+    """Relative residuals of several solvers after each iteration or epoch, logarithmic.
+
+    Parameters
+    ----------
+    curves : mapping of name to (iterations,); a name may be empty
+    rtol : float, optional
+        Tolerance to draw a line at.
+    """
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    axes.semilogy(np.arange(1, len(residuals) + 1), residuals, color=_ACCENT, linewidth=1.8)
+    for (name, residuals), colour in zip(curves.items(), _LINES, strict=False):
+        steps = np.arange(1, len(residuals) + 1)
+        axes.semilogy(steps, residuals, color=colour, linewidth=1.8, label=name)
     if rtol is not None:
         axes.axhline(rtol, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.annotate(
@@ -108,11 +123,14 @@ def residual_curve(residuals: Float[np.ndarray, " n"], rtol: float | None = None
             fontsize=8,
             color=_INK,
         )
-    axes.set_xlabel("iteration", fontsize=9, color=_INK)
+    steps_are = "iteration" if len(curves) == 1 else "iteration or epoch"
+    axes.set_xlabel(steps_are, fontsize=9, color=_INK)
     axes.set_ylabel("relative residual", fontsize=9, color=_INK)
     axes.grid(True, which="major", color="#d0d7de", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.margins(x=0.02)
+    if len(curves) > 1:
+        axes.legend(fontsize=8, frameon=False, labelcolor=_INK)
     _quiet(axes)
     return figure
 

@@ -41,3 +41,14 @@ def test_residual_curve_is_logarithmic_and_shows_the_tolerance():
     assert axes.get_yscale() == "log"
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [1.0, 0.1, 0.001])
     assert "0.01" in axes.texts[0].get_text()
+
+
+def test_residual_curves_are_told_apart():
+    curves = {"one": np.array([1.0, 0.1]), "other": np.array([0.5, 0.2, 0.1])}
+    (axes,) = plots.residual_curves(curves).axes
+    assert [line.get_label() for line in axes.lines] == ["one", "other"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "other"]
+    for line, curve in zip(axes.lines, curves.values(), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(1, len(curve) + 1))
+        np.testing.assert_array_equal(line.get_ydata(), curve)
+    assert axes.get_xlabel() == "iteration or epoch"

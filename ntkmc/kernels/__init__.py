@@ -1,10 +1,12 @@
 """Kernels of infinitely wide networks."""
 
 from ntkmc.kernels.duals import apply_dual, dual_variance, kappa_0, kappa_1
+from ntkmc.kernels.function import FunctionKernel
 from ntkmc.kernels.grid import GridKernel
 from ntkmc.kernels.periodic import Kernels, PeriodicKernel, covers, padded_shape, predicted_bytes
 
 __all__ = [
+    "FunctionKernel",
     "GridKernel",
     "Kernels",
     "PeriodicKernel",

@@ -2,7 +2,9 @@
 
 from ntkmc.solvers.cholesky import Cholesky
 from ntkmc.solvers.conjugate_gradient import ConjugateGradient
+from ntkmc.solvers.eigenpro import EigenPro
 from ntkmc.solvers.result import (
+    DivergenceError,
     Prepared,
     Progress,
     SingularKernelError,
@@ -13,6 +15,8 @@ from ntkmc.solvers.result import (
 __all__ = [
     "Cholesky",
     "ConjugateGradient",
+    "DivergenceError",
+    "EigenPro",
     "Prepared",
     "Progress",
     "SingularKernelError",

@@ -49,8 +49,8 @@ class Balanced:
         return jax.scipy.linalg.cho_solve((self.cholesky, True), sums)
 
 
-def correct(system, pixels, shape: tuple[int, int]) -> Callable:
-    """The preconditioner `system.factor` of `system.apply`, corrected on blocks of a grid.
+def correct(system, factor: Callable, pixels, shape: tuple[int, int]) -> Callable:
+    """The preconditioner `factor` of `system.apply`, corrected on blocks of a grid.
 
     It is left as it is where the kernel is not positive definite on the blocks, to rounding.
     """
@@ -68,8 +68,8 @@ def correct(system, pixels, shape: tuple[int, int]) -> Callable:
     coarse = jax.ops.segment_sum(products, block, len(used))
     cholesky = jnp.linalg.cholesky((coarse + coarse.T) / 2)
     if not np.isfinite(cholesky).all():
-        return system.factor
-    return Balanced(system.factor, jnp.asarray(block), products, cholesky)
+        return factor
+    return Balanced(factor, jnp.asarray(block), products, cholesky)
 
 
 @jax.jit

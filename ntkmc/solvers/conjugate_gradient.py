@@ -16,6 +16,7 @@ from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.kernels.operator import KernelOperator, Pixels
 from ntkmc.solvers import _coarse, sparse_inverse
+from ntkmc.solvers._system import System, relative_size
 from ntkmc.solvers.result import (
     Progress,
     SingularKernelError,
@@ -88,13 +89,12 @@ class ConjugateGradient:
             shift = shift_of(kernel, pixels, self.ridge)
         factor = sparse_inverse.build(kernel, pixels, shift, self.neighbours, self.seed)
         with enable_x64():
-            layout = _Layout.of(pixels, kernel.shape)
-            system = _System(kernel, layout, factor, jnp.asarray(shift))
-            corrected = _coarse.correct(system, pixels, kernel.shape)
+            system = System.of(kernel, pixels, shift)
+            corrected = _coarse.correct(system, factor, pixels, kernel.shape)
         if progress:
             progress("preconditioner", 1, 1)
-        system = dataclasses.replace(system, factor=corrected)
-        return Preconditioned(self, kernel, pixels, shift, system, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Preconditioned(self, kernel, pixels, shift, system, corrected, seconds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,8 @@ class Preconditioned:
     kernel: KernelOperator
     pixels: tuple[np.ndarray, np.ndarray]
     shift: float
-    system: "_System"
+    system: System
+    factor: Callable  # approximates the inverse
     seconds: float
 
     def solve(self, values, progress: Progress | None = None) -> SolveResult:
@@ -144,10 +145,10 @@ class Preconditioned:
 
     def _iterate(self, system, right, progress):
         solver = self.solver
-        state = _start(system, right, solver.max_iterations)
+        state = _start(self.factor, right, solver.max_iterations)
         while int(state.step) < solver.max_iterations and float(state.residual_size) > solver.rtol:
             until = min(int(state.step) + REPORT_EVERY, solver.max_iterations)
-            state = _advance(system, right, state, solver.rtol, until)
+            state = _advance(system, self.factor, right, state, solver.rtol, until)
             if progress:
                 progress("conjugate gradients", *_progress(float(state.residual_size), solver.rtol))
             if not bool(state.healthy):
@@ -187,51 +188,6 @@ def _progress(residual, rtol):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class _Layout:
-    """Between vectors over pixels and images, by gathers (scatters are slow on a CPU)."""
-
-    rows: jax.Array
-    columns: jax.Array
-    places: jax.Array  # (H, W): which pixel stands there, n for none
-
-    @classmethod
-    def of(cls, pixels, shape):
-        places = np.full(shape, len(pixels[0]), np.int32)
-        places[pixels] = np.arange(len(pixels[0]))
-        return cls(jnp.asarray(pixels[0]), jnp.asarray(pixels[1]), jnp.asarray(places))
-
-    def image(self, vectors):
-        padded = jnp.concatenate([vectors, jnp.zeros_like(vectors[:1])])
-        return jnp.moveaxis(jnp.take(padded, self.places, axis=0, mode="clip"), -1, 0)
-
-    def vector(self, images):
-        return images[:, self.rows, self.columns].T
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class _System:
-    kernel: KernelOperator
-    layout: _Layout
-    factor: Callable  # approximates the inverse
-    shift: jax.Array
-
-    def apply(self, vectors):
-        return (
-            self.layout.vector(self.kernel.matvec(self.layout.image(vectors)))
-            + self.shift * vectors
-        )
-
-    def apply_exactly(self, vectors):
-        wide = jax.tree.map(
-            lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf,
-            self.kernel,
-        )
-        return dataclasses.replace(self, kernel=wide).apply(vectors)
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
 class _State:
     step: jax.Array
     x: jax.Array
@@ -246,14 +202,9 @@ class _State:
     betas: jax.Array
 
 
-def _size(residual, right):
-    norms = jnp.linalg.norm(right, axis=0)
-    return jnp.max(jnp.where(norms > 0, jnp.linalg.norm(residual, axis=0) / norms, 0))
-
-
 @functools.partial(jax.jit, static_argnames="max_iterations")
-def _start(system, right, max_iterations):
-    z = system.factor(right)
+def _start(factor, right, max_iterations):
+    z = factor(right)
     one, history = jnp.ones(()), jnp.zeros((max_iterations,))
     coefficients = jnp.zeros((max_iterations, right.shape[1]))
     return _State(
@@ -262,7 +213,7 @@ def _start(system, right, max_iterations):
         right,
         z,
         jnp.sum(right * z, axis=0),
-        _size(right, right),
+        relative_size(right, right),
         one,
         jnp.array(True),
         history,
@@ -272,7 +223,7 @@ def _start(system, right, max_iterations):
 
 
 @jax.jit
-def _advance(system, right, state, rtol, until):
+def _advance(system, factor, right, state, rtol, until):
     def unfinished(state):
         return (state.step < until) & (state.residual_size > rtol) & state.healthy
 
@@ -284,11 +235,11 @@ def _advance(system, right, state, rtol, until):
         )  # a right-hand side of zeros, or one that is finished to the last bit
         alpha = jnp.where(solved, 0, state.rz / jnp.where(solved, 1, energy))
         x, r = state.x + alpha * state.p, state.r - alpha * product
-        size = _size(r, right)
+        size = relative_size(r, right)
         renew = (size < RENEW * state.renewed_at) | (size <= rtol)
         r = jax.lax.cond(renew, lambda: right - system.apply_exactly(x), lambda: r)
-        size = _size(r, right)
-        z = system.factor(r)
+        size = relative_size(r, right)
+        z = factor(r)
         rz = jnp.sum(r * z, axis=0)
         beta = jnp.where(solved, 0, rz / jnp.where(solved, 1, state.rz))
         return _State(

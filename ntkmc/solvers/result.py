@@ -17,6 +17,10 @@ class SingularKernelError(np.linalg.LinAlgError):
     """The kernel matrix of the observed pixels is not positive definite to working precision."""
 
 
+class DivergenceError(ArithmeticError):
+    """An iteration moved away from the solution; its message says what it rested on."""
+
+
 @dataclasses.dataclass(frozen=True)
 class SolveResult:
     """Solution of (K + ridge mean(diag K) I) weights = values, and how good it is.
@@ -24,13 +28,14 @@ class SolveResult:
     Attributes
     ----------
     weights : (n,) or (n, k), float64.
-    iterations : steps taken; 0 for a direct solver.
+    iterations : steps taken, epochs for EigenPro; 0 for a direct solver.
     relative_residual : |(K + ...) weights - values| / |values|, the largest over the k right-hand
         sides, computed from the solution in float64 (not the recursion's own).
     converged : whether that is below the solver's tolerance.
     seconds : wall-clock time, compilation included.
     condition : estimated condition number: of the matrix for Cholesky, of the preconditioned
-        matrix for conjugate gradients.
+        matrix for conjugate gradients, NaN for EigenPro, which does not see the smallest
+        eigenvalue.
     residuals : relative residual after each iteration.
     method : the solver's name.
     """

@@ -12,6 +12,7 @@ only: U by its rows, its transpose by its columns in groups of similar length.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -107,10 +108,10 @@ def _factorise(kernel, ordered, columns, shift):
     return np.asarray(values).reshape(-1, width)[:n]
 
 
-@jax.jit
-def _local_factors(kernel, ordered, batches, shift):
+@functools.partial(jax.jit, static_argnames=("working", "stored"))
+def _local_factors(kernel, ordered, batches, shift, working=jnp.float64, stored=jnp.float32):
     n, width = len(ordered) - 1, batches.shape[-1]
-    last = jnp.zeros((width, 1)).at[-1].set(1)
+    last = jnp.zeros((width, 1), working).at[-1].set(1)
 
     def factors(columns):
         present = columns < n
@@ -119,8 +120,9 @@ def _local_factors(kernel, ordered, batches, shift):
             (side[:, :, None, 0], side[:, :, None, 1]), (side[:, None, :, 0], side[:, None, :, 1])
         )
         # An absent neighbour becomes a row of the identity, which leaves the others as they are.
-        matrix = jnp.where(present[:, :, None] & present[:, None, :], matrix.astype(jnp.float64), 0)
-        matrix = matrix + jnp.where(present, shift, 1.0)[:, :, None] * jnp.eye(width)
+        matrix = jnp.where(present[:, :, None] & present[:, None, :], matrix.astype(working), 0)
+        ridge = jnp.where(present, shift, 1.0).astype(working)
+        matrix = matrix + ridge[:, :, None] * jnp.eye(width, dtype=working)
         rows = jax.lax.linalg.triangular_solve(
             jnp.linalg.cholesky(matrix),
             jnp.broadcast_to(last, (len(columns), width, 1)),
@@ -128,7 +130,7 @@ def _local_factors(kernel, ordered, batches, shift):
             lower=True,
             transpose_a=True,
         )
-        return jnp.where(present, rows[..., 0], 0).astype(jnp.float32)
+        return jnp.where(present, rows[..., 0], 0).astype(stored)
 
     return jax.lax.map(factors, batches)
 
