@@ -12,6 +12,7 @@ from ntkmc.architecture import Sequential, autoencoder, check
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Cholesky, ConjugateGradient, Progress, Solver, SolveResult
+from ntkmc.uncertainty import Uncertainty, quantify
 
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
 SOLVERS = {"cholesky": Cholesky, "conjugate_gradient": ConjugateGradient}
@@ -31,6 +32,7 @@ class InpaintResult:
     kernel : the kernel, on the padded torus or grid.
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
+    uncertainty : of each pixel, where `return_std` asked for it.
     """
 
     image: np.ndarray
@@ -40,6 +42,12 @@ class InpaintResult:
     kernel: PeriodicKernel | GridKernel
     network: Sequential
     seconds: dict[str, float]
+    uncertainty: Uncertainty | None = None
+
+    @property
+    def std(self) -> Float[np.ndarray, "H W *C"] | None:
+        """Standard deviation of each pixel, in the image's units; 0 where observed."""
+        return None if self.uncertainty is None else self.uncertainty.std
 
 
 def inpaint(
@@ -54,6 +62,7 @@ def inpaint(
     rtol: float = 1e-5,
     dtype="float32",
     kernel: GridKernel | None = None,
+    return_std: bool = False,
     progress: Progress | None = None,
 ) -> InpaintResult:
     r"""Complete an image with an infinitely wide convolutional network.
@@ -85,12 +94,14 @@ def inpaint(
     dtype : of the kernel, "float32" or "float64".
     kernel : one made before, on a grid at least as large as the image; network, prior, kind and
         dtype then say nothing.
+    return_std : whether to say how uncertain each pixel is, see `ntkmc.uncertainty`; takes at least
+        16 observed pixels.
     progress : called with (stage, done, total).
 
     Raises
     ------
     ValueError : the image or the mask has a wrong shape, nothing or everything is observed, NaN
-        where observed.
+        where observed; too few observed for `return_std`.
     ArchitectureError : the network is no image-to-image network.
     SingularKernelError : a ridge is needed.
     NotEnoughMemoryError : predicted before it is allocated.
@@ -129,9 +140,22 @@ def inpaint(
         planes = jnp.asarray(weights.reshape(*built.shape, -1).transpose(2, 0, 1))
         everywhere = np.asarray(built.matvec(planes)).transpose(1, 2, 0)
     prediction = everywhere[:height, :width].reshape(image.shape) * scale
+    uncertainty = None
+    if return_std:
+        clock.start("uncertainty")
+        uncertainty = quantify(
+            prepared, built, mask, scale * values, scale * solve.weights, chosen.ridge, progress
+        )
     clock.stop()
     return InpaintResult(
-        _compose(image, mask, prediction), prediction, mask, solve, built, network, clock.seconds
+        _compose(image, mask, prediction),
+        prediction,
+        mask,
+        solve,
+        built,
+        network,
+        clock.seconds,
+        uncertainty,
     )
 
 

@@ -58,6 +58,11 @@ class Prepared(Protocol):
 class Solver(Protocol):
     """Settings of a method."""
 
+    @property
+    def ridge(self) -> float:
+        """Relative to the mean of the kernel's diagonal."""
+        ...
+
     def prepare(
         self, kernel: KernelOperator, pixels: Pixels, progress: Progress | None = None
     ) -> Prepared:
