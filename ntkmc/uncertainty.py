@@ -132,11 +132,12 @@ def fit_noise(
     pixels: Pixels,
     values,
     ridges: Sequence[float] = (0.0,),
+    weights=None,
     neighbours: int = 32,
     sample: int = 4096,
     seed: int = 0,
 ) -> Noise:
-    """Fit what errors are like to observed pixels that are left out.
+    r"""Fit what errors are like to observed pixels that are left out.
 
     Parameters
     ----------
@@ -144,13 +145,19 @@ def fit_noise(
     pixels : (rows, columns), each (n,), observed.
     values : (n,) or (n, k) at these.
     ridges : to choose from; each relative to the mean of the kernel's diagonal.
-    neighbours : that a left out pixel is predicted from.
+    weights : (n,) or (n, k), the solution of the regression with the one ridge given. What is
+        fitted are then *its* errors: leaving pixel i out changes its value by
+        :math:`w_i / ((K_{SS} + \tau I)^{-1})_{ii} = w_i (v_i + \tau)` (Rasmussen & Williams,
+        Eq. 5.12), v_i by the neighbours. Without, the prediction is by the neighbours, too, which
+        misses what distant pixels do to flat regions.
+    neighbours : that a left out pixel is conditioned on.
     sample : how many of the pixels are left out at most, drawn at random.
     seed : of the draw.
 
     Raises
     ------
-    ValueError : fewer than 16 pixels, no or wrong ridges, wrong pixels or values.
+    ValueError : fewer than 16 pixels, no or wrong ridges, weights of several ridges, wrong pixels,
+        values or weights.
     SingularKernelError : a ridge is needed.
     """
     pixels = check_pixels(pixels, kernel)
@@ -162,6 +169,10 @@ def fit_noise(
         raise ValueError("ridges is empty; pass at least one, such as (0.0,)")
     for ridge in ridges:
         check_ridge(ridge)
+    if weights is not None:
+        if len(ridges) > 1:
+            raise ValueError(f"weights are of one ridge; pass that one, not {tuple(ridges)}")
+        weights = check_values(weights, n).reshape(n, -1)
     if sample < FEWEST:
         raise ValueError(f"sample was {sample}; pass at least {FEWEST}")
     chosen = np.random.default_rng(seed).permutation(n)[:sample]
@@ -170,8 +181,11 @@ def fit_noise(
     for ridge in ridges:
         shift = shift_of(kernel, pixels, ridge)
         found = posterior.nearest(kernel, pixels, values, left_out, shift, neighbours)
+        variance = found.variance + shift
         errors = values[chosen] - found.mean
-        fits.append(_fit(ridge, errors, found.variance + shift, found.surprise))
+        if weights is not None:
+            errors = weights[chosen] * variance[:, None]
+        fits.append(_fit(ridge, errors, variance, found.surprise))
     return _likeliest(fits)
 
 
@@ -206,7 +220,7 @@ def quantify(
     (rows, columns), (missing_rows, missing_columns) = np.nonzero(mask), np.nonzero(~mask)
     pixels, targets = (rows, columns), (missing_rows, missing_columns)
     channels = np.shape(values)[1:]
-    noise = fit_noise(kernel, pixels, values, (ridge,))
+    noise = fit_noise(kernel, pixels, values, (ridge,), weights)
     shift = shift_of(kernel, pixels, ridge)
     found = posterior.nearest(kernel, pixels, values, targets, shift, progress=progress)
     variance, method, discrepancy, checked = found.variance, "nearest", 0.0, 0
