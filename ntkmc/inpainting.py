@@ -143,9 +143,7 @@ def inpaint(
     uncertainty = None
     if return_std:
         clock.start("uncertainty")
-        uncertainty = quantify(
-            prepared, built, mask, scale * values, scale * solve.weights, chosen.ridge, progress
-        )
+        uncertainty = quantify(prepared, built, mask, values, solve, chosen.ridge, scale, progress)
     clock.stop()
     return InpaintResult(
         _compose(image, mask, prediction),

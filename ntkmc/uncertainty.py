@@ -28,7 +28,7 @@ import scipy.stats
 from jaxtyping import Bool, Float
 
 from ntkmc.kernels.operator import KernelOperator, Pixels
-from ntkmc.solvers import ConjugateGradient, Prepared, Progress, posterior
+from ntkmc.solvers import ConjugateGradient, Prepared, Progress, SolveResult, posterior
 from ntkmc.solvers.cholesky import Factorised
 from ntkmc.solvers.conjugate_gradient import Preconditioned
 from ntkmc.solvers.result import check_pixels, check_ridge, check_values, shift_of
@@ -194,8 +194,9 @@ def quantify(
     kernel: KernelOperator,
     mask: Bool[np.ndarray, "H W"],
     values,
-    weights,
+    solve: SolveResult,
     ridge: float,
+    unit: float = 1.0,
     progress: Progress | None = None,
 ) -> Uncertainty:
     """Uncertainty of all missing pixels of an image.
@@ -208,9 +209,11 @@ def quantify(
     prepared : system that was solved.
     kernel : its kernel, on a grid at least as large as the mask.
     mask : True where observed.
-    values : (n, ...) at the observed pixels in row-major order, in the image's units.
-    weights : (n, ...), the solution for these values.
+    values : (n, ...) at the observed pixels in row-major order.
+    solve : the solution for these values. Where it has not converged, errors are fitted to
+        predictions by the nearest pixels instead of its own.
     ridge : the system was solved with.
+    unit : what a value of one is in the image's units.
     progress : called with (stage, done, total).
 
     Raises
@@ -220,7 +223,9 @@ def quantify(
     (rows, columns), (missing_rows, missing_columns) = np.nonzero(mask), np.nonzero(~mask)
     pixels, targets = (rows, columns), (missing_rows, missing_columns)
     channels = np.shape(values)[1:]
-    noise = fit_noise(kernel, pixels, values, (ridge,), weights)
+    values, weights = unit * np.asarray(values), unit * solve.weights
+    solution = weights if solve.converged else None
+    noise = fit_noise(kernel, pixels, values, (ridge,), solution)
     shift = shift_of(kernel, pixels, ridge)
     found = posterior.nearest(kernel, pixels, values, targets, shift, progress=progress)
     variance, method, discrepancy, checked = found.variance, "nearest", 0.0, 0
@@ -232,7 +237,7 @@ def quantify(
             prepared = ConjugateGradient(ridge=ridge).prepare(kernel, pixels, progress)
         discrepancy, checked = _discrepancy(prepared, targets, variance + shift, shift, progress)
     deviation = noise.deviation(variance + shift, found.surprise)
-    marginal = np.asarray(np.sqrt(np.maximum(np.mean(np.asarray(values) * weights, axis=0), 0)))
+    marginal = np.asarray(np.sqrt(np.maximum(np.mean(values * weights, axis=0), 0)))
     return Uncertainty(
         _picture(mask, deviation.reshape(-1, *channels)),
         _picture(mask, variance + shift),

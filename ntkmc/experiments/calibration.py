@@ -182,8 +182,8 @@ def _write(folder: ResultsFolder, config: CalibrationConfig, made: list[Calibrat
     report.paragraph(
         "Shares of held-out pixels within 50% and 90% intervals: Student-t with a local scale, "
         "fitted to observed pixels that were left out; and (ML) Gaussian with the one scale of "
-        "highest marginal likelihood. Then the mean of the fitted standard deviations, the root mean "
-        "square error, and Spearman's rank correlation between deviations and absolute errors."
+        "highest marginal likelihood. Then the mean of the fitted standard deviations, the root "
+        "mean square error, and Spearman's rank correlation between deviations and absolute errors."
     )
     for one in made:
         maps = plots.error_maps({"standard deviation": one.std, "absolute error": one.error})

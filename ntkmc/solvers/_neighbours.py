@@ -104,22 +104,25 @@ class NeighbourSearch:
     def __init__(self, kernel: KernelOperator, pixels: tuple[np.ndarray, np.ndarray]):
         self._kernel = kernel
         self._tree = None
-        self.observed = np.stack(pixels, axis=1)
+        self._pixels = np.stack(pixels, axis=1)
         if isinstance(kernel, GridKernel):
             self._spread = np.sqrt(np.maximum(kernel.entries(pixels, pixels), np.finfo("f").tiny))
         else:
-            self._tree = cKDTree(self.observed, boxsize=kernel.shape)
+            self._tree = cKDTree(self._pixels, boxsize=kernel.shape)
 
     def __call__(self, targets: np.ndarray, m: int) -> np.ndarray:
-        """(t, m) indices of observed pixels, nearest to each target (t, 2) first."""
+        """(t, m) indices of observed pixels, nearest to each target (t, 2) first; n for none."""
         if self._tree is None:
             return self._by_correlation(targets, m)
+        # Beyond the last pixel, SciPy gives n, too.
         distances, near = self._tree.query(targets, k=m + 1, workers=-1)
         return np.where(distances[:, :1] == 0, near[:, 1:], near[:, :-1])
 
     def _by_correlation(self, targets, m):
-        rows, columns = self.observed.T
+        rows, columns = self._pixels.T
         side = targets[:, :1], targets[:, 1:]
         alike = np.abs(self._kernel.entries(side, (rows, columns))) / self._spread
         alike = np.where((rows == side[0]) & (columns == side[1]), -1, alike)
-        return np.argsort(-alike, axis=1, kind="stable")[:, :m]
+        best = np.argsort(-alike, axis=1, kind="stable")[:, :m]
+        best = np.where(np.take_along_axis(alike, best, axis=1) < 0, len(rows), best)
+        return np.pad(best, ((0, 0), (0, m - best.shape[1])), constant_values=len(rows))

@@ -169,12 +169,12 @@ def nearest(
     values : (n,) or (n, k) at these.
     targets : (rows, columns), each (t,).
     shift : tau, what the ridge adds to the diagonal (`solvers.result.shift_of`).
-    neighbours : m; n - 1 where there are no more.
+    neighbours : m; as many as there are where these are fewer.
     progress : called with ("uncertainty", targets done, targets in all).
 
     Raises
     ------
-    ValueError : fewer than two pixels, no neighbours, pixels outside of the grid, wrong values.
+    ValueError : no neighbours asked for, pixels outside of the grid, wrong values.
     SingularKernelError : the kernel of some neighbours is not positive definite; names the target.
     """
     pixels, targets = check_pixels(pixels, kernel), check_pixels(targets, kernel)
@@ -182,9 +182,7 @@ def nearest(
     values = check_values(values, n).reshape(n, -1)
     if neighbours < 1:
         raise ValueError(f"neighbours was {neighbours}; pass at least 1")
-    if n < 2:
-        raise ValueError("pixels has one pixel: pass at least two, each is left out once")
-    m, channels = min(neighbours, n - 1), values.shape[1]
+    m, channels = min(neighbours, n), values.shape[1]
     size = min(BATCH, total)
     memory.require(
         8 * (total * (2 * channels + 1) + 3 * size * (m + 1) ** 2) + 100 * n,
@@ -192,6 +190,9 @@ def nearest(
         "ask for fewer pixels at a time, or fewer neighbours",
     )
     search = NeighbourSearch(kernel, pixels)
+    # One more for neighbours that there are not.
+    places = np.append(np.stack(pixels, axis=1), np.zeros((1, 2), np.int32), axis=0)
+    values = np.append(values, np.zeros((1, channels)), axis=0)
     parts = []
     for start in range(0, total, size):
         # The last batch reaches back, so that all are of one shape.
@@ -199,7 +200,7 @@ def nearest(
         some = np.stack([side[first : first + size] for side in targets], axis=1)
         near = search(some, m)[:, ::-1]
         with enable_x64():
-            found = _condition(kernel, search.observed[near], values[near], some, shift)
+            found = _condition(kernel, near < n, places[near], values[near], some, shift)
         parts.append([np.asarray(part)[start - first :] for part in found])
         if progress:
             progress("uncertainty", min(start + size, total), total)
@@ -215,19 +216,27 @@ def nearest(
 
 
 @jax.jit
-def _condition(kernel, near, values, targets, shift):
+def _condition(kernel, present, near, values, targets, shift):
     rows, columns = near[..., 0], near[..., 1]
     matrix = kernel.entries(
         (rows[:, :, None], columns[:, :, None]), (rows[:, None, :], columns[:, None, :])
     ).astype(jnp.float64)
+    # An absent neighbour becomes a row of the identity, which leaves the others as they are.
+    matrix = jnp.where(present[:, :, None] & present[:, None, :], matrix, 0)
+    matrix = matrix + jnp.where(present, shift, 1.0)[:, :, None] * jnp.eye(present.shape[1])
     here = (targets[:, 0], targets[:, 1])
     beside = kernel.entries((rows, columns), (here[0][:, None], here[1][:, None]))
-    right = jnp.concatenate([beside.astype(jnp.float64)[..., None], values], axis=-1)
-    factor = jnp.linalg.cholesky(matrix + shift * jnp.eye(matrix.shape[-1]))
-    half = jax.lax.linalg.triangular_solve(factor, right, left_side=True, lower=True)
+    beside = jnp.where(present, beside.astype(jnp.float64), 0)[..., None]
+    half = jax.lax.linalg.triangular_solve(
+        jnp.linalg.cholesky(matrix),
+        jnp.concatenate([beside, values], axis=-1),
+        left_side=True,
+        lower=True,
+    )
     towards, innovations = half[..., 0], half[..., 1:]
     return (
         jnp.einsum("tm,tmk->tk", towards, innovations),
         jnp.maximum(kernel.entries(here, here) - jnp.sum(towards**2, axis=1), 0),
-        jnp.mean(innovations[:, -INNERMOST:] ** 2, axis=1),
+        jnp.sum(innovations[:, -INNERMOST:] ** 2, axis=1)
+        / jnp.maximum(present[:, -INNERMOST:].sum(axis=1), 1)[:, None],
     )

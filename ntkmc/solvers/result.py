@@ -120,6 +120,6 @@ def larger_ridge(ridge: float) -> float:
 
 def shift_of(kernel: KernelOperator, pixels: Pixels, ridge: float) -> float:
     """What a relative ridge adds to the diagonal."""
-    return (
-        ridge * float(np.mean(kernel.entries(pixels, pixels), dtype=np.float64)) if ridge else 0.0
-    )
+    if not ridge:
+        return 0.0
+    return ridge * float(np.mean(np.asarray(kernel.entries(pixels, pixels)), dtype=np.float64))
