@@ -43,7 +43,7 @@ class CalibrationConfig(Config):
     prior: Annotated[Any, pydantic.AfterValidator(priors.resolve)] = "iid_uniform"
     kind: Literal["ntk", "nngp"] = "ntk"
     ridges: tuple[Annotated[float, pydantic.Field(ge=0)], ...] = pydantic.Field(
-        default=(0.0, 1e-4, 1e-3, 1e-2), min_length=1
+        default=(0.0, 1e-3, 1e-2, 3e-2, 0.1), min_length=1
     )
     seed: int = pydantic.Field(default=0, ge=0)
 

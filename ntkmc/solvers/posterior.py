@@ -108,11 +108,14 @@ def iterated(
 def _in_blocks(variances, targets, size, progress):
     total = len(targets[0])
     found = np.empty(total)
+    size = min(size, total)
     with enable_x64():
         for start in range(0, total, size):
-            some = tuple(side[start : start + size] for side in targets)
+            # The last block reaches back, so that all are of one shape and compiled once.
+            first = min(start, total - size)
+            some = tuple(side[first : first + size] for side in targets)
             # Rounding can put a pixel that is certain just below zero.
-            found[start : start + size] = np.maximum(np.asarray(variances(some)), 0)
+            found[first : first + size] = np.maximum(np.asarray(variances(some)), 0)
             if progress:
                 progress("variance", min(start + size, total), total)
     return found

@@ -1,4 +1,4 @@
-"""Posterior variances against a dense float64 Gaussian process, in all three ways."""
+"""Posterior variances against a dense float64 process (by iterations: see test_uncertainty)."""
 
 import functools
 
@@ -9,7 +9,7 @@ from solvers.problems import kernel, pixels, singular_kernel, values
 from ntkmc import memory
 from ntkmc.architecture import autoencoder
 from ntkmc.kernels import GridKernel
-from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError, posterior
+from ntkmc.solvers import Cholesky, SingularKernelError, posterior
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.result import shift_of
 
@@ -45,7 +45,7 @@ def gaussian_process(kernel, where, there, right, ridge=0.0):
 
 
 @pytest.mark.parametrize(("make", "ridge"), [(KERNELS["periodic"], 1e-2), (grid_kernel, 0.0)])
-def test_three_ways_agree_with_a_dense_gaussian_process(make, ridge):
+def test_by_cholesky_and_by_all_neighbours_it_is_that_of_a_dense_process(make, ridge):
     built, where = make(), pixels(SIDE)
     there = missing(where)
     right = values(len(where[0]))
@@ -58,12 +58,6 @@ def test_three_ways_agree_with_a_dense_gaussian_process(make, ridge):
     direct = posterior.exact(prepared, built, where, there, lambda *a: seen.append(a))
     np.testing.assert_allclose(direct, variance, **close)
     assert seen[-1] == ("variance", len(there[0]), len(there[0]))
-
-    if built is kernel(SIDE):
-        few = tuple(side[:6] for side in there)
-        solver = ConjugateGradient(ridge=ridge, rtol=1e-6)
-        iterated = posterior.iterated(solver.prepare(built, where), few)
-        np.testing.assert_allclose(iterated, variance[:6], **close)
 
     shift = shift_of(built, where, ridge)
     found = posterior.nearest(built, where, right, there, shift, neighbours=1000)
@@ -157,14 +151,11 @@ def test_bad_arguments():
     built, where = kernel(SIDE), pixels(SIDE)
     right, beyond = values(len(where[0])), (np.array([SIDE]), np.array([0]))
     prepared = Cholesky().prepare(built, where)
-    iterative = ConjugateGradient().prepare(built, where)
     fewer = tuple(side[1:] for side in where)
     with pytest.raises(ValueError, match="rows go from 16 to 16"):
         posterior.exact(prepared, built, where, beyond)
     with pytest.raises(ValueError, match="pass those it was prepared with"):
         posterior.exact(prepared, built, fewer, where)
-    with pytest.raises(ValueError, match="rows go from 16 to 16"):
-        posterior.iterated(iterative, beyond)
     with pytest.raises(ValueError, match="neighbours was 0"):
         posterior.nearest(built, where, right, where, neighbours=0)
     with pytest.raises(ValueError, match="values have shape"):
