@@ -15,8 +15,10 @@ process in the sense of Gramacy & Apley 2015, with :math:`s_0` to shrink to) and
 tails and, where several are given, the ridge, maximises the density of observed pixels that were
 left out (Rasmussen & Williams 2006, section 5.4.2).
 
-What it takes for granted: that missing pixels are missing at random. Deep in a hole there is no
-observed pixel to learn from how errors grow with the distance.
+Measured on the paper's eleven greys with half of the pixels missing: 50.8 and 90.6 percent within
+50 and 90% intervals, 76.9 and 94.3 with the textbook's scale (configs/calibration). It takes for
+granted that pixels are missing at random. Deep in a hole there is no observed pixel to learn from
+how errors grow with the distance: in those of the paper's vase, 42 and 81 percent (50 and 92).
 """
 
 import dataclasses
@@ -305,7 +307,7 @@ def _student(z) -> tuple[float, float, float]:
 
     # From half a degree of freedom, heavier tails than Cauchy's, to as good as Gaussian.
     found = scipy.optimize.minimize(
-        loss, (0.3, 0.25), method="L-BFGS-B", bounds=((-20, 20), (1e-3, 2))
+        loss, (0.3, 0.25), method="Nelder-Mead", bounds=((-20, 20), (1e-3, 2))
     )
     log_scale, inverse = found.x
     return float(unit * np.exp(log_scale)), float(1 / inverse), float(-found.fun - np.log(unit))

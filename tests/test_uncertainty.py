@@ -1,13 +1,16 @@
 """Fitted uncertainties: nominal on draws from the process itself, local where images are not."""
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 from solvers.problems import kernel
 
-from ntkmc.datasets import random_mask
+from ntkmc import autoencoder, inpaint
+from ntkmc.datasets import load_image, random_mask
+from ntkmc.experiments import load
 from ntkmc.solvers import Cholesky, ConjugateGradient, posterior
 from ntkmc.solvers.result import shift_of
 from ntkmc.uncertainty import _student, describe, fit_noise, quantify
@@ -167,6 +170,23 @@ def test_an_image_of_zeros_is_certain():
     noise = fit_noise(kernel(SIDE), np.nonzero(mask), np.zeros((mask.sum(), 4)))
     assert np.isfinite(noise.log_score)
     assert noise.deviation(np.ones(3), np.zeros((3, 4))) == pytest.approx(0, abs=1e-100)
+
+
+@pytest.mark.slow
+def test_intervals_of_the_papers_greys_are_nominal(data_dir):
+    """SI figure 10, the middle of each: between 85 and 95 percent within a 90% interval."""
+    mask, covered = random_mask((SIDE, SIDE), 0.5), []
+    _, config = load(Path(__file__).parents[1] / "configs" / "calibration" / "half_missing.yaml")
+    for name in config.images:
+        image = load_image(name, data_dir).image
+        image = image[tuple(slice((side - SIDE) // 2, (side + SIDE) // 2) for side in image.shape)]
+        result = inpaint(image, mask, network=autoencoder(2), return_std=True)
+        errors = np.abs(result.image - image)[~mask]
+        intervals = (result.uncertainty.half_width(level)[~mask] for level in (0.5, 0.9))
+        covered.append([np.mean(errors <= width) for width in intervals])
+    half, nine_tenths = np.mean(covered, axis=0)
+    assert 0.46 < half < 0.54
+    assert 0.87 < nine_tenths < 0.93
 
 
 @pytest.mark.parametrize("freedom", [1.5, 4.0])
