@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ntkmc.memory import NotEnoughMemoryError
     from ntkmc.priors import IIDNormal, IIDUniform
     from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError, SolveResult
+    from ntkmc.uncertainty import Noise, Uncertainty, fit_noise
 
 # Imported when first asked for: `ntkmc --help` need not wait for JAX.
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "ntkmc.memory": ("NotEnoughMemoryError",),
     "ntkmc.priors": ("IIDNormal", "IIDUniform"),
     "ntkmc.solvers": ("Cholesky", "ConjugateGradient", "SingularKernelError", "SolveResult"),
+    "ntkmc.uncertainty": ("Noise", "Uncertainty", "fit_noise"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -30,12 +32,15 @@ __all__ = [
     "IIDNormal",
     "IIDUniform",
     "InpaintResult",
+    "Noise",
     "NotEnoughMemoryError",
     "PeriodicKernel",
     "Sequential",
     "SingularKernelError",
     "SolveResult",
+    "Uncertainty",
     "autoencoder",
+    "fit_noise",
     "inpaint",
 ]
 

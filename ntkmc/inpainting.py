@@ -13,6 +13,7 @@ from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.selection import Selection, choose_network
 from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Progress, Solver, SolveResult
+from ntkmc.uncertainty import Uncertainty, quantify
 
 MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
@@ -38,6 +39,7 @@ class InpaintResult:
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
     selection : how the network was chosen; None where it was given.
+    uncertainty : of each pixel, where `return_std` asked for it.
     """
 
     image: np.ndarray
@@ -48,6 +50,12 @@ class InpaintResult:
     network: Network
     seconds: dict[str, float]
     selection: Selection | None = None
+    uncertainty: Uncertainty | None = None
+
+    @property
+    def std(self) -> Float[np.ndarray, "H W *C"] | None:
+        """Standard deviation of each pixel, in the image's units; 0 where observed."""
+        return None if self.uncertainty is None else self.uncertainty.std
 
 
 def inpaint(
@@ -63,6 +71,7 @@ def inpaint(
     margin: int | None = None,
     dtype="float32",
     kernel: GridKernel | None = None,
+    return_std: bool = False,
     progress: Progress | None = None,
 ) -> InpaintResult:
     r"""Complete an image with an infinitely wide convolutional network.
@@ -99,12 +108,14 @@ def inpaint(
     dtype : of the kernel, "float32" or "float64".
     kernel : one made before, on a grid at least as large as the image; network, prior, kind and
         dtype then say nothing.
+    return_std : whether to say how uncertain each pixel is, see `ntkmc.uncertainty`; takes at least
+        16 observed pixels.
     progress : called with (stage, done, total).
 
     Raises
     ------
     ValueError : the image or the mask has a wrong shape, nothing or everything is observed, NaN
-        where observed.
+        where observed; too few observed for `return_std`.
     ArchitectureError : the network is no image-to-image network.
     SingularKernelError : a ridge is needed.
     NotEnoughMemoryError : predicted before it is allocated.
@@ -149,6 +160,10 @@ def inpaint(
         planes = jnp.asarray(weights.reshape(*built.shape, -1).transpose(2, 0, 1))
         everywhere = np.asarray(built.matvec(planes)).transpose(1, 2, 0)
     prediction = everywhere[:height, :width].reshape(image.shape) * scale
+    uncertainty = None
+    if return_std:
+        clock.start("uncertainty")
+        uncertainty = quantify(prepared, built, mask, values, solve, chosen.ridge, scale, progress)
     clock.stop()
     return InpaintResult(
         _compose(image, mask, prediction),
@@ -159,6 +174,7 @@ def inpaint(
         network,
         clock.seconds,
         selection,
+        uncertainty,
     )
 
 

@@ -195,6 +195,61 @@ def training_curves(
     return figure
 
 
+def over_channels(errors: Float[np.ndarray, "H W *C"]) -> Float[np.ndarray, "H W"]:
+    """Errors or deviations of several channels as one: their root mean square."""
+    return errors if errors.ndim == 2 else np.sqrt(np.mean(errors**2, axis=2))
+
+
+def error_maps(maps: Mapping[str, Float[np.ndarray, "H W"]]) -> Figure:
+    """Errors or deviations side by side on one scale, which ends at their 99th percentile.
+
+    Parameters
+    ----------
+    maps : mapping of title to (H, W), none negative.
+    """
+    height, width = next(iter(maps.values())).shape
+    seen = np.concatenate([errors[errors > 0] for errors in maps.values()])
+    top = float(np.percentile(seen, 99)) if seen.size else 1.0
+    size = (3.4 * len(maps) + 0.8, 3.4 * height / width + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(1, len(maps), squeeze=False)[0]
+    for axes, (title, errors) in zip(grid, maps.items(), strict=True):
+        axes.set_axis_off()
+        axes.set_title(title, fontsize=10, color=_INK)
+        shown = axes.imshow(errors, cmap="magma", vmin=0, vmax=top, interpolation="nearest")
+    bar = figure.colorbar(shown, ax=list(grid), fraction=0.045, extend="max")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=_INK)
+    return figure
+
+
+def reliability_curves(
+    levels: Float[np.ndarray, " L"], covered: Mapping[str, Float[np.ndarray, "cases L"]]
+) -> Figure:
+    """The share of pixels within an interval against the share that should be.
+
+    Parameters
+    ----------
+    levels : (L,), what the intervals should hold.
+    covered : mapping of the intervals' name to what they held in each case: thin lines, and a
+        thick one for their mean.
+    """
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot((0, 1), (0, 1), color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    for (name, shares), colour in zip(covered.items(), _LINES, strict=False):
+        axes.plot(levels, shares.T, color=colour, linewidth=0.6, alpha=0.35)
+        axes.plot(levels, shares.mean(axis=0), color=colour, linewidth=1.8, label=name)
+    axes.set_xlabel("nominal coverage", fontsize=9, color=_INK)
+    axes.set_ylabel("measured coverage", fontsize=9, color=_INK)
+    axes.grid(True, which="major", color="#d0d7de", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_aspect("equal")
+    axes.legend(fontsize=8, frameon=False, labelcolor=_INK)
+    _quiet(axes)
+    return figure
+
+
 def _grey(image: np.ndarray) -> np.ndarray:
     plane = image if image.ndim == 2 else image[..., 0]
     return np.repeat(plane[..., None], 3, axis=2)

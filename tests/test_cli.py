@@ -71,8 +71,18 @@ def test_inpaint_fills_in_the_mask_and_keeps_the_rest(run, stripes):
     np.testing.assert_array_equal(filled[observed], image[observed])
     assert not (filled[~observed] == 0).any()
     refused(run(*arguments, "--out", out), "exists; pass --force to replace it")
-    assert run(*arguments, "--out", out, "--force", "--report")[0] == 0
-    assert "data:image/png" in out.with_suffix(".html").read_text()
+    std = stripes / "new" / "std.png"
+    code, printed, err = run(*arguments, "--out", out, "--force", "--report", "--std", std)
+    assert code == 0, err
+    assert "standard deviations, 0." in printed
+    page = out.with_suffix(".html").read_text()
+    assert "data:image/png" in page
+    assert "90% interval" in page
+    deviations = read_image(std)
+    assert deviations.dtype == np.uint16
+    np.testing.assert_array_equal(deviations > 0, ~observed)
+    again = run(*arguments, "--out", stripes / "new" / "other.png", "--std", std)
+    refused(again, "std.png exists; pass --force to replace it")
 
 
 @pytest.mark.parametrize("channels", [2, 4])

@@ -8,6 +8,7 @@ from PIL import Image
 import ntkmc
 from ntkmc import autoencoder, inpaint, memory
 from ntkmc.architecture import ArchitectureError, Conv, Sequential
+from ntkmc.datasets import random_mask
 from ntkmc.kernels import GridKernel
 from ntkmc.metrics import psnr, ssim
 from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError
@@ -190,6 +191,32 @@ def test_features_as_prior_and_networks_without_a_periodic_kernel():
     assert isinstance(padded.kernel, GridKernel)
     assert padded.kernel.shape == (16, 20)
     assert abs(padded.image - odd).mean() < 0.02
+
+
+def test_standard_deviations_are_in_the_units_of_the_image():
+    image = smooth_image(channels=3) + 0.05 * np.random.default_rng(2).standard_normal((20, 26, 3))
+    stored = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
+    mask = random_mask(image.shape[:2], 0.5)
+    whole = inpaint(stored, mask, network=NETWORK, ridge=1e-3, return_std=True)
+    assert whole.std.shape == image.shape
+    assert whole.std.dtype == np.float64
+    assert (whole.std[mask] == 0).all()
+    errors = np.abs(whole.prediction - stored)[~mask]
+    assert 0.5 < np.sqrt(np.mean(errors**2) / np.mean(whole.std[~mask] ** 2)) < 2
+    assert np.mean(errors <= whole.uncertainty.half_width(0.9)[~mask]) == pytest.approx(
+        0.9, abs=0.07
+    )
+    assert "uncertainty" in whole.seconds
+    unit = inpaint(stored / 255, mask, network=NETWORK, ridge=1e-3, return_std=True)
+    np.testing.assert_allclose(unit.std * 255, whole.std, rtol=1e-3, atol=1e-6)
+    plain = inpaint(stored, mask, network=NETWORK, ridge=1e-3)
+    assert plain.std is None
+    assert plain.uncertainty is None
+    np.testing.assert_array_equal(plain.image, whole.image)
+    few = np.zeros(mask.shape, bool)
+    few[0, :15] = True
+    with pytest.raises(ValueError, match="pixels are 15; fitting a distribution takes at least 16"):
+        inpaint(stored, few, network=NETWORK, ridge=1e-3, return_std=True)
 
 
 def test_kernels_and_features_of_another_size_or_network():

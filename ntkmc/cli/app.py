@@ -74,6 +74,13 @@ def inpaint(
     ridge: Annotated[
         float, typer.Option(help="Added to the diagonal, relative to its mean.", min=0)
     ] = 0.0,
+    std: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG to write, too: each pixel's standard deviation, 16 bits, white for the whole "
+            "range of values."
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Write a page about it beside the image.")
     ] = False,
@@ -82,7 +89,7 @@ def inpaint(
     """Fill in the missing pixels of an image."""
     from ntkmc.cli.inpaint import inpaint
 
-    inpaint(image, mask, out, levels, ridge, report, force)
+    inpaint(image, mask, out, levels, ridge, std, report, force)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from ntkmc.inpainting import InpaintResult
 from ntkmc.inpainting import inpaint as solve
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.report import Report
+from ntkmc.uncertainty import describe
 
 
 def inpaint(
@@ -21,24 +22,39 @@ def inpaint(
     out: Path,
     levels: int,
     ridge: float,
+    std: Path | None,
     report: bool,
     force: bool,
 ) -> None:
-    """Fill in the missing pixels of the image at ``path`` and write it to ``out``."""
+    """Fill in the missing pixels of the image at ``path`` and write it to ``out``.
+
+    ``std`` is written only where it is given: one grey for each pixel, the root mean square over
+    its channels.
+    """
     page = out.with_suffix(".html")
-    for target in [out, page] if report else [out]:
-        if target.exists() and not force:
+    for target in (out, std, page if report else None):
+        if target is not None and target.exists() and not force:
             raise FileExistsError(f"{target} exists; pass --force to replace it")
     stored = read_image(path)
     image, mask, alpha = _masked(stored, path, mask_path)
     with progress_bars() as progress:
-        result = solve(image, mask, network=autoencoder(levels), ridge=ridge, progress=progress)
+        result = solve(
+            image,
+            mask,
+            network=autoencoder(levels),
+            ridge=ridge,
+            return_std=std is not None,
+            progress=progress,
+        )
     filled = result.image if alpha is None else _with_alpha(result.image, alpha)
     write_image(out, filled, bits=8 * stored.dtype.itemsize)
     say(
         f"{out}: {(~mask).sum():,} of {mask.size:,} pixels filled in, "
         f"relative residual {result.solve.relative_residual:.1e}"
     )
+    if result.std is not None and std is not None:
+        write_image(std, plots.over_channels(result.std), bits=16)
+        say(f"{std}: standard deviations, {result.std[~mask].mean():.3g} on average")
     if report:
         page.write_text(_page(path.name, image, mask, result), encoding="utf-8")
         say(f"report: {page}")
@@ -82,6 +98,12 @@ def _page(name: str, image: np.ndarray, mask: np.ndarray, result: InpaintResult)
     residuals = result.solve.residuals
     if residuals is not None and len(residuals) > 1:
         page.plots([("How the solver converged.", plots.residual_curve(np.asarray(residuals)))])
+    if result.uncertainty is not None:
+        page.heading("Uncertainty")
+        caption = "Standard deviation of each pixel; observed ones have none."
+        figure = plots.error_maps({"uncertainty": plots.over_channels(result.uncertainty.std)})
+        page.plots([(caption, figure)])
+        page.facts(describe(result.uncertainty))
     page.facts(
         {
             "image": " x ".join(str(side) for side in image.shape),

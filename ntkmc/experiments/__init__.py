@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ntkmc import _spelling
 from ntkmc.config import Config, ConfigError, read, validate
 from ntkmc.experiments import (
+    calibration,
     finite_width,
     identity_prior,
     inpainting,
@@ -56,6 +57,12 @@ EXPERIMENTS = {
             identity_prior.IdentityConfig,
             identity_prior.run,
             identity_prior.table,
+        ),
+        Experiment(
+            "calibration",
+            calibration.CalibrationConfig,
+            calibration.run,
+            calibration.table,
         ),
     )
 }

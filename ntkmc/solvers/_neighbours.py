@@ -1,7 +1,10 @@
-"""Ordering pixels from coarse to fine, and the nearest earlier pixels of each."""
+"""Ordering pixels from coarse to fine, the nearest earlier pixels of each, and of any other."""
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+from ntkmc.kernels.grid import GridKernel
+from ntkmc.kernels.operator import KernelOperator
 
 # Below this many earlier pixels a k-d tree is quicker than looking around each pixel on the grid.
 TREE_SHARE = 32
@@ -90,3 +93,36 @@ def first_wanted(wanted, candidates, m, missing):
     keep = position < m
     found[row[keep], position[keep]] = candidates[row[keep], column[keep]]
     return found
+
+
+class NeighbourSearch:
+    """The observed pixels nearest to any pixel, itself left out.
+
+    Nearest on the torus; for a `GridKernel`, which need not decay with distance, most correlated.
+    """
+
+    def __init__(self, kernel: KernelOperator, pixels: tuple[np.ndarray, np.ndarray]):
+        self._kernel = kernel
+        self._tree = None
+        self._pixels = np.stack(pixels, axis=1)
+        if isinstance(kernel, GridKernel):
+            self._spread = np.sqrt(np.maximum(kernel.entries(pixels, pixels), np.finfo("f").tiny))
+        else:
+            self._tree = cKDTree(self._pixels, boxsize=kernel.shape)
+
+    def __call__(self, targets: np.ndarray, m: int) -> np.ndarray:
+        """(t, m) indices of observed pixels, nearest to each target (t, 2) first; n for none."""
+        if self._tree is None:
+            return self._by_correlation(targets, m)
+        # Beyond the last pixel, SciPy gives n, too.
+        distances, near = self._tree.query(targets, k=m + 1, workers=-1)
+        return np.where(distances[:, :1] == 0, near[:, 1:], near[:, :-1])
+
+    def _by_correlation(self, targets, m):
+        rows, columns = self._pixels.T
+        side = targets[:, :1], targets[:, 1:]
+        alike = np.abs(self._kernel.entries(side, (rows, columns))) / self._spread
+        alike = np.where((rows == side[0]) & (columns == side[1]), -1, alike)
+        best = np.argsort(-alike, axis=1, kind="stable")[:, :m]
+        best = np.where(np.take_along_axis(alike, best, axis=1) < 0, len(rows), best)
+        return np.pad(best, ((0, 0), (0, m - best.shape[1])), constant_values=len(rows))

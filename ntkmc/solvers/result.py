@@ -63,6 +63,11 @@ class Prepared(Protocol):
 class Solver(Protocol):
     """Settings of a method."""
 
+    @property
+    def ridge(self) -> float:
+        """Relative to the mean of the kernel's diagonal."""
+        ...
+
     def prepare(
         self, kernel: KernelOperator, pixels: Pixels, progress: Progress | None = None
     ) -> Prepared:
@@ -120,6 +125,6 @@ def larger_ridge(ridge: float) -> float:
 
 def shift_of(kernel: KernelOperator, pixels: Pixels, ridge: float) -> float:
     """What a relative ridge adds to the diagonal."""
-    return (
-        ridge * float(np.mean(kernel.entries(pixels, pixels), dtype=np.float64)) if ridge else 0.0
-    )
+    if not ridge:
+        return 0.0
+    return ridge * float(np.mean(np.asarray(kernel.entries(pixels, pixels)), dtype=np.float64))
