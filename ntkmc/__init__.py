@@ -4,22 +4,36 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ntkmc.architecture import ArchitectureError, Sequential, autoencoder
+    from ntkmc.architecture import ArchitectureError, Parallel, Sequential, autoencoder
     from ntkmc.inpainting import InpaintResult, inpaint
     from ntkmc.kernels import GridKernel, PeriodicKernel
     from ntkmc.memory import NotEnoughMemoryError
     from ntkmc.priors import IIDNormal, IIDUniform
-    from ntkmc.solvers import Cholesky, ConjugateGradient, SingularKernelError, SolveResult
+    from ntkmc.selection import Selection, choose_network
+    from ntkmc.solvers import (
+        Cholesky,
+        ConjugateGradient,
+        EigenPro,
+        SingularKernelError,
+        SolveResult,
+    )
     from ntkmc.uncertainty import Noise, Uncertainty, fit_noise
 
 # Imported when first asked for: `ntkmc --help` need not wait for JAX.
 _HOMES = {
-    "ntkmc.architecture": ("ArchitectureError", "Sequential", "autoencoder"),
+    "ntkmc.architecture": ("ArchitectureError", "Parallel", "Sequential", "autoencoder"),
     "ntkmc.inpainting": ("InpaintResult", "inpaint"),
     "ntkmc.kernels": ("GridKernel", "PeriodicKernel"),
     "ntkmc.memory": ("NotEnoughMemoryError",),
     "ntkmc.priors": ("IIDNormal", "IIDUniform"),
-    "ntkmc.solvers": ("Cholesky", "ConjugateGradient", "SingularKernelError", "SolveResult"),
+    "ntkmc.selection": ("Selection", "choose_network"),
+    "ntkmc.solvers": (
+        "Cholesky",
+        "ConjugateGradient",
+        "EigenPro",
+        "SingularKernelError",
+        "SolveResult",
+    ),
     "ntkmc.uncertainty": ("Noise", "Uncertainty", "fit_noise"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -28,18 +42,22 @@ __all__ = [
     "ArchitectureError",
     "Cholesky",
     "ConjugateGradient",
+    "EigenPro",
     "GridKernel",
     "IIDNormal",
     "IIDUniform",
     "InpaintResult",
     "Noise",
     "NotEnoughMemoryError",
+    "Parallel",
     "PeriodicKernel",
+    "Selection",
     "Sequential",
     "SingularKernelError",
     "SolveResult",
     "Uncertainty",
     "autoencoder",
+    "choose_network",
     "fit_noise",
     "inpaint",
 ]

@@ -18,6 +18,11 @@ _KEPT_MODES = ("L", "LA", "RGB", "RGBA")
 _PNG_HEADER = 26  # bytes: signature, length, "IHDR", width, height, then bit depth and colour type
 
 
+def keep_observed(image: np.ndarray, mask: Bool[np.ndarray, "H W"], otherwise=0) -> np.ndarray:
+    """The image (H, W) or (H, W, C) where the mask is True, ``otherwise`` where it is not."""
+    return np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, otherwise)
+
+
 def read_image(path: str | Path) -> Integer[np.ndarray, "H W *C"]:
     """The pixels of a PNG, JPEG or other image file, uint8 or (16-bit greys) uint16.
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from ntkmc._compat import enable_x64
 from ntkmc.architecture import Network, autoencoder, check
+from ntkmc.images import keep_observed
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.selection import Selection, choose_network
@@ -181,7 +182,7 @@ def inpaint(
 def _select(name, image, mask, prior, kind, ridge, dtype, progress) -> Selection:
     if name != "auto":
         raise ValueError(f"network was {name!r}; pass 'auto', or a Sequential or Parallel")
-    observed = np.where(_over_channels(mask, image), image, 0) / _scale(image)
+    observed = keep_observed(image, mask) / _scale(image)
     return choose_network(
         observed, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
     )
@@ -286,11 +287,7 @@ def _compose(image, mask, prediction):
     if np.issubdtype(image.dtype, np.integer):
         limits = np.iinfo(image.dtype)
         prediction = np.rint(prediction).clip(limits.min, limits.max)
-    return np.where(_over_channels(mask, image), image, prediction.astype(image.dtype))
-
-
-def _over_channels(mask, image):
-    return mask.reshape(mask.shape + (1,) * (image.ndim - 2))
+    return keep_observed(image, mask, prediction.astype(image.dtype))
 
 
 def _scale(image):

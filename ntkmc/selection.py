@@ -12,7 +12,7 @@ import platformdirs
 from jaxtyping import Bool, Float
 from threadpoolctl import threadpool_limits
 
-from ntkmc.architecture import Network, Parallel, Sequential, autoencoder
+from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, describe
 from ntkmc.kernels import _table, covers
 from ntkmc.local import Neighbourhoods, hold_out
 from ntkmc.priors import IIDPrior, IIDUniform
@@ -155,6 +155,25 @@ def choose_network(
         for (branches, each), errors in search.ranked()
     )
     return Selection(search.network(branches), best_ridge, trials, len(samples.targets))
+
+
+def chosen(selection: Selection) -> str:
+    """A sentence on how a network was chosen, for a report."""
+    return (
+        f"{describe(selection.network)}, ridge {selection.ridge:g}: chosen among "
+        f"{len(selection.trials)} by {selection.held_out:,} observed pixels held out. The best:"
+    )
+
+
+def trials_table(
+    selection: Selection, count: int = 8
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows of the best of what was tried, for a report."""
+    columns = ("network", "ridge", "RMSE", "relative to contrast")
+    return columns, [
+        (describe(t.network), f"{t.ridge:g}", f"{t.rmse:.5f}", f"{t.relative_rmse:.4f}")
+        for t in selection.trials[:count]
+    ]
 
 
 class _Search:

@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from skimage.restoration import inpaint_biharmonic
 
+from ntkmc.images import keep_observed
+
 
 def biharmonic(
     image: Float[np.ndarray, "H W *C"], mask: Bool[np.ndarray, "H W"]
@@ -33,5 +35,5 @@ def biharmonic(
         raise ValueError(
             f"mask is {mask.dtype} {mask.shape}; pass a bool array of the image's {image.shape[:2]}"
         )
-    hidden = np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, 0)
+    hidden = keep_observed(image, mask)
     return inpaint_biharmonic(hidden, ~mask, channel_axis=-1 if image.ndim == 3 else None)

@@ -71,9 +71,16 @@ def inpaint(
     levels: Annotated[
         int, typer.Option(help="Times the network halves the image: 2**levels spans a hole.", min=1)
     ] = 6,
+    auto: Annotated[
+        bool,
+        typer.Option("--auto", help="Choose networks by pixels held out, in place of --levels."),
+    ] = False,
     ridge: Annotated[
-        float, typer.Option(help="Added to the diagonal, relative to its mean.", min=0)
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            help="Added to the diagonal, relative to its mean: 0, or what --auto chooses.", min=0
+        ),
+    ] = None,
     std: Annotated[
         Path | None,
         typer.Option(
@@ -89,7 +96,7 @@ def inpaint(
     """Fill in the missing pixels of an image."""
     from ntkmc.cli.inpaint import inpaint
 
-    inpaint(image, mask, out, levels, ridge, std, report, force)
+    inpaint(image, mask, out, None if auto else levels, ridge, std, report, force)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """What the commands print: answers on stdout, progress and errors on stderr."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from rich.console import Console
@@ -50,6 +51,9 @@ def progress_bars() -> Iterator[Progress]:
         finish()
 
 
+WIDE = 200  # characters
+
+
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """A table on stdout; all columns but the first are numbers."""
     from rich import box
@@ -59,4 +63,5 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    Console().print(table)
+    # A file has no width to keep to, and nothing is to be cut off there.
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)

@@ -13,6 +13,7 @@ from ntkmc.inpainting import InpaintResult
 from ntkmc.inpainting import inpaint as solve
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.report import Report
+from ntkmc.selection import chosen, trials_table
 from ntkmc.uncertainty import describe
 
 
@@ -20,16 +21,16 @@ def inpaint(
     path: Path,
     mask_path: Path | None,
     out: Path,
-    levels: int,
-    ridge: float,
+    levels: int | None,
+    ridge: float | None,
     std: Path | None,
     report: bool,
     force: bool,
 ) -> None:
     """Fill in the missing pixels of the image at ``path`` and write it to ``out``.
 
-    ``std`` is written only where it is given: one grey for each pixel, the root mean square over
-    its channels.
+    ``levels`` is that of the network, None to choose networks for the image. ``std`` is written
+    only where it is given: one grey for each pixel, the root mean square over its channels.
     """
     page = out.with_suffix(".html")
     for target in (out, std, page if report else None):
@@ -41,7 +42,7 @@ def inpaint(
         result = solve(
             image,
             mask,
-            network=autoencoder(levels),
+            network="auto" if levels is None else autoencoder(levels),
             ridge=ridge,
             return_std=std is not None,
             progress=progress,
@@ -116,5 +117,8 @@ def _page(name: str, image: np.ndarray, mask: np.ndarray, result: InpaintResult)
         }
     )
     page.heading("Network")
+    if result.selection is not None:
+        page.paragraph(chosen(result.selection))
+        page.table(*trials_table(result.selection))
     page.code(to_yaml(result.network))
     return page.html()

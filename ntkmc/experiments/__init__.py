@@ -13,6 +13,7 @@ from ntkmc.experiments import (
     inpainting,
     kernel_convergence,
     kernel_heatmaps,
+    reconstruction,
 )
 from ntkmc.experiments.comparison import Table, comparison_table
 
@@ -57,6 +58,12 @@ EXPERIMENTS = {
             identity_prior.IdentityConfig,
             identity_prior.run,
             identity_prior.table,
+        ),
+        Experiment(
+            "reconstruction",
+            reconstruction.ReconstructionConfig,
+            reconstruction.run,
+            reconstruction.table,
         ),
         Experiment(
             "calibration",

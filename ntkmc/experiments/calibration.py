@@ -17,7 +17,8 @@ from jaxtyping import Float
 from ntkmc import architecture, datasets, plots, priors
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Progress, Table
-from ntkmc.inpainting import inpaint
+from ntkmc.images import keep_observed
+from ntkmc.inpainting import MARGIN, inpaint
 from ntkmc.kernels import PeriodicKernel, padded_shape
 from ntkmc.metrics import psnr
 from ntkmc.report import Report
@@ -115,15 +116,15 @@ def _row(name, ridge, *numbers):
 
 def _calibrate(config, name, image, progress) -> Calibrated:
     mask = datasets.random_mask(image.shape[:2], config.missing, config.seed)
-    network = architecture.Sequential([architecture.from_dict(config.network)])
+    network = architecture.network_from_dict(config.network)
     prior = priors.from_dict(config.prior)
-    kernel = PeriodicKernel.build(
-        network, padded_shape(network, mask.shape), prior, kind=config.kind
-    )
-    noise = fit_noise(kernel, np.nonzero(mask), image[mask], config.ridges, seed=config.seed)
-    hidden = np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, 0)
+    height, width = (side + MARGIN for side in mask.shape)
+    torus = padded_shape(network, (height, width))
+    kernel = PeriodicKernel.build(network, torus, prior, kind=config.kind)
+    rows, columns = np.nonzero(mask)
+    noise = fit_noise(kernel, (rows, columns), image[mask], config.ridges, seed=config.seed)
     result = inpaint(
-        hidden,
+        keep_observed(image, mask),
         mask,
         network=network,
         prior=prior,
@@ -133,6 +134,7 @@ def _calibrate(config, name, image, progress) -> Calibrated:
         progress=progress,
     )
     known = result.uncertainty
+    assert known is not None  # it was asked for
     error = np.abs(result.image - image)
     missing, std = error[~mask], known.std[~mask]
     plain = known.marginal_scale * np.sqrt(known.variance[~mask]).reshape(-1, *[1] * (std.ndim - 1))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ntkmc import baselines, plots
 from ntkmc.architecture import Network, describe
+from ntkmc.images import keep_observed
 from ntkmc.inpainting import InpaintResult, inpaint
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.metrics import psnr, ssim
@@ -91,7 +92,7 @@ def compare(
         Is called with a stage, the steps done and the steps in all (None where unknown).
     """
     # The network gets no chance to see the truth.
-    hidden = np.where(_over_channels(case.mask, case.image), case.image, 0)
+    hidden = keep_observed(case.image, case.mask)
     start = time.perf_counter()
     result = inpaint(hidden, case.mask, network=case.network, progress=progress, **settings)
     label = str(settings.get("kind", "ntk")).upper()
@@ -273,7 +274,3 @@ def _summary(comparison: Comparison) -> dict[str, Any]:
         "kernel_bytes": comparison.result.kernel.memory_bytes,
         "peak_memory_bytes": comparison.peak_bytes,
     }
-
-
-def _over_channels(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
-    return mask.reshape(mask.shape + (1,) * (image.ndim - 2))

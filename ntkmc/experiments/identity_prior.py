@@ -21,6 +21,7 @@ from ntkmc import datasets, plots, priors
 from ntkmc.architecture import autoencoder
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Progress, Table, readable_seconds
+from ntkmc.images import keep_observed
 from ntkmc.inpainting import inpaint
 from ntkmc.metrics import psnr
 from ntkmc.report import Report
@@ -119,14 +120,10 @@ def correlations(
     return translation, truth
 
 
-def _where_observed(mask, image, otherwise):
-    return np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, otherwise)
-
-
 def _by_kernel(config, image, mask, progress):
     network = autoencoder(config.levels, config.convs_per_level)
     features = priors.identity(mask.shape)
-    hidden = _where_observed(mask, image, 0)
+    hidden = keep_observed(image, mask, 0)
     start = time.perf_counter()
     result = inpaint(
         hidden, mask, network=network, prior=features, ridge=config.ridge, progress=progress
@@ -156,7 +153,7 @@ def _by_training(config, image, mask, progress):
     result = train(
         module,
         jax.numpy.moveaxis(priors.identity(mask.shape), 0, -1),
-        _where_observed(mask, image, np.nan).astype(np.float32),
+        keep_observed(image, mask, np.nan).astype(np.float32),
         mask,
         optimiser=optax.adam(training.learning_rate),
         steps=training.steps,
@@ -188,7 +185,7 @@ def _write(folder, config, image, mask, halves):
     pictures = {
         "observed": plots.hide_missing(image, mask),
         **{half.method: half.image for half in halves},
-        "observed half, moved": _where_observed(mask, image, moved),
+        "observed half, moved": keep_observed(image, mask, moved),
         "original": image,
     }
     report.pictures([(title, "", picture) for title, picture in pictures.items()])

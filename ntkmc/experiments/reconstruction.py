@@ -7,19 +7,19 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ntkmc import architecture, baselines, datasets, plots, priors
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Case, Completed, Progress, Table, readable_seconds, score
+from ntkmc.images import keep_observed
 from ntkmc.inpainting import InpaintResult, inpaint
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
-from ntkmc.selection import Selection
+from ntkmc.selection import Selection, chosen, trials_table
 from ntkmc.solvers import EigenPro
 
 METRICS = ("psnr", "ssim", "seconds")
-SHOWN_TRIALS = 8
 
 
 class ImageConfig(Config):
@@ -181,7 +181,7 @@ def _middle(image: Float[np.ndarray, "H W *C"], side: int) -> Float[np.ndarray, 
 
 
 def _complete(case: Case, method: str, seed: int, options: ImageConfig, config) -> Outcome:
-    hidden = np.where(_over_channels(case), case.image, 0)
+    hidden = keep_observed(case.image, case.mask)
     start = time.perf_counter()
     if method == "biharmonic":
         image = baselines.biharmonic(hidden, case.mask)
@@ -202,10 +202,6 @@ def _inpaint(hidden, case: Case, method: str, options: ImageConfig, config) -> I
     return inpaint(hidden, case.mask, network=case.network, prior=prior, margin=0, **settings)
 
 
-def _over_channels(case: Case) -> Bool[np.ndarray, "H W *C"]:
-    return case.mask.reshape(case.mask.shape + (1,) * (case.image.ndim - 2))
-
-
 def _show(folder: ResultsFolder, report: Report, case: Case, outcomes: list[Outcome]) -> None:
     """The pictures of one image, first mask."""
     observed = plots.hide_missing(case.image, case.mask)
@@ -222,22 +218,5 @@ def _show(folder: ResultsFolder, report: Report, case: Case, outcomes: list[Outc
     folder.write_figure(f"{case.name}_panels.png", panels)
     for outcome in outcomes:
         if outcome.selection is not None:
-            report.paragraph(
-                f"Chosen among {len(outcome.selection.trials)} by "
-                f"{outcome.selection.held_out:,} pixels held out:"
-            )
+            report.paragraph(chosen(outcome.selection))
             report.table(*trials_table(outcome.selection))
-
-
-def trials_table(selection: Selection) -> Table:
-    """The best of what was tried: networks with their weights, ridge, errors held out."""
-    columns = ("network", "ridge", "RMSE", "relative to contrast")
-    return columns, [
-        (
-            architecture.describe(trial.network),
-            f"{trial.ridge:g}",
-            f"{trial.rmse:.5f}",
-            f"{trial.relative_rmse:.4f}",
-        )
-        for trial in selection.trials[:SHOWN_TRIALS]
-    ]
