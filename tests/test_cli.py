@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from ntkmc.architecture import autoencoder
 from ntkmc.cli import main
 from ntkmc.images import read_image, write_image
 
@@ -98,6 +99,16 @@ def test_inpaint_fills_in_what_is_transparent(run, stripes, channels):
     assert filled[0, 0, -1] == 99
     assert (filled[alpha != 99][:, -1] == 255).all()
     np.testing.assert_array_equal(filled[alpha > 0][:, 0], grey[alpha > 0])
+
+
+def test_inpaint_chooses_a_network(run, stripes, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("ntkmc.selection.standard_candidates", lambda gap: (autoencoder(1),))
+    files = (stripes / "image.png", "--mask", stripes / "mask.png")
+    out = tmp_path / "auto.png"
+    code, _, err = run("inpaint", *files, "--out", out, "--auto", "--report")
+    assert code == 0, err
+    assert "chosen among" in out.with_suffix(".html").read_text()
 
 
 def test_inpaint_keeps_sixteen_bits(run, stripes):

@@ -1,0 +1,62 @@
+"""The experiment of SI Fig. 10, on parts of two images."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ntkmc import autoencoder
+from ntkmc.experiments import load
+from ntkmc.results import ResultsFolder
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs" / "reconstruction").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_configurations_are_valid(path):
+    experiment, _ = load(path)
+    assert experiment.name == "reconstruction"
+    assert f"ntkmc run configs/reconstruction/{path.name}" in path.read_text()
+
+
+def test_a_run_leaves_everything_behind(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKMC_DATA", str(data_dir))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    few = (autoencoder(2), autoencoder(2, upsampling="bilinear"))
+    monkeypatch.setattr("ntkmc.selection.standard_candidates", lambda gap: few)
+    path = ROOT / "configs" / "reconstruction" / "reduced.yaml"
+    experiment, config = load(path, ["images.peppers.network.autoencoder.levels=2", "crop=48"])
+    with pytest.warns(UserWarning, match="EigenPro stopped"):
+        outcome = experiment.run(config, ResultsFolder(tmp_path / "out"))
+    _, outcomes = outcome
+    psnr = {(o.image, o.done.method): o.done.psnr for o in outcomes}
+    assert len(psnr) == 2 * 4
+    for name in ("house", "peppers"):
+        # The data choose, of networks and a margin, what is better than the one that is given.
+        assert psnr[name, "auto"] > psnr[name, "paper_network"] > 20
+        # EigenPro is on its way to the exact solution.
+        assert psnr[name, "eigenpro"] == pytest.approx(psnr[name, "paper_network"], abs=0.5)
+    columns, rows = experiment.table(outcome)
+    assert columns[1:] == (*config.methods, "paper: CNTK", "paper: biharmonic")
+    assert [row[0] for row in rows] == ["house", "peppers", "average", "seconds"]
+    assert rows[2][5] == "34.17 / 0.929"  # (36.10 + 32.25) / 2, (0.936 + 0.922) / 2
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    mean = np.mean([psnr["house", "auto"], psnr["peppers", "auto"]])
+    assert summary["average"]["auto"]["psnr"] == pytest.approx(mean)
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        found = {(row["case"], row["method"], row["metric"]) for row in csv.DictReader(file)}
+    assert ("house", "auto", "iterations") in found
+    assert ("peppers", "biharmonic", "ssim") in found
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "observed pixels held out" in report
+    assert (tmp_path / "out" / "house_panels.png").stat().st_size > 0
+
+
+def test_a_part_larger_than_the_image_is_refused(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKMC_DATA", str(data_dir))
+    experiment, config = load(CONFIGS[0], ["crop=1000", "methods=[biharmonic]"])
+    with pytest.raises(ValueError, match="crop was 1000, and an image is"):
+        experiment.run(config, ResultsFolder(tmp_path / "out"))
