@@ -17,6 +17,7 @@ from ntkmc.memory import peak_bytes, readable
 from ntkmc.metrics import psnr, ssim
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
+from ntkmc.selection import chosen, trials_table
 
 Progress = Callable[[str, int, int | None], None]
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -39,13 +40,13 @@ class Case:
         The true image, values in [0, 1].
     mask : bool array (H, W)
         True where a pixel is observed.
-    network : Sequential or Parallel
+    network : Sequential, Parallel, or "auto"
     """
 
     name: str
     image: Float[np.ndarray, "H W *C"]
     mask: Bool[np.ndarray, "H W"]
-    network: Network
+    network: Network | str
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,9 @@ def _write_case(folder: ResultsFolder, report: Report, comparison: Comparison) -
     panels = plots.picture_panels({heading: picture for heading, _, picture in pictures})
     folder.write_figure(f"{name}_panels.png", panels)
     report.plots(_plots(folder, comparison))
+    if comparison.result.selection is not None:
+        report.paragraph(chosen(comparison.result.selection))
+        report.table(*trials_table(comparison.result.selection))
     report.facts(_facts(comparison))
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
@@ -56,6 +56,9 @@ class FiniteWidthConfig(InpaintingConfig):
     """Schema of ``configs/finite_width/*.yaml``: that of inpainting, and the training."""
 
     experiment: Literal["finite_width"]  # type: ignore[assignment]
+    network: Annotated[Any, pydantic.AfterValidator(architecture.resolve)] = pydantic.Field(
+        default={"autoencoder": {"levels": 6}}
+    )
     shrink: int = pydantic.Field(
         default=1, ge=1, description="Pixels of the image on each side of one pixel that is used."
     )
@@ -156,12 +159,13 @@ def _train(case: Case, config, method: str, held_out: float, progress: Progress 
     from ntkmc.finite import from_architecture, train
 
     options = config.training
-    multiple = case.network.side_multiple
+    network = architecture.network_from_dict(config.network)
+    multiple = network.side_multiple
     sides = (-(-side // multiple) * multiple for side in case.mask.shape)
     features_key, weights_key = jax.random.split(jax.random.key(config.seed))
     prior = priors.from_dict(config.prior)
     module = from_architecture(
-        case.network,
+        network,
         options.width,
         options.feature_channels,
         1 if case.image.ndim == 2 else case.image.shape[2],

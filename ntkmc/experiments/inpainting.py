@@ -17,6 +17,10 @@ def _known_baseline(name: str) -> str:
     return name
 
 
+def _network_or_auto(spelling: Any) -> Any:
+    return spelling if spelling == "auto" else architecture.resolve(spelling)
+
+
 class ImageConfig(Config):
     """Where the image and its mask come from: see ``ntkmc.datasets.load_image``."""
 
@@ -35,7 +39,7 @@ class SolverConfig(Config):
     """How the linear system is solved: see ``ntkmc.inpaint``."""
 
     name: str = "auto"
-    ridge: float = pydantic.Field(default=0.0, ge=0)
+    ridge: float | None = pydantic.Field(default=None, ge=0)
     rtol: float = pydantic.Field(default=1e-5, gt=0)
 
 
@@ -44,8 +48,8 @@ class InpaintingConfig(Config):
 
     experiment: Literal["inpainting"]
     image: ImageConfig
-    network: Annotated[Any, pydantic.AfterValidator(architecture.resolve)] = pydantic.Field(
-        default={"autoencoder": {"levels": 6}}
+    network: Annotated[Any, pydantic.AfterValidator(_network_or_auto)] = pydantic.Field(
+        default={"autoencoder": {"levels": 6}}, description="'auto' chooses one for the image."
     )
     prior: Annotated[Any, pydantic.AfterValidator(priors.resolve)] = "iid_uniform"
     kind: Literal["ntk", "nngp"] = "ntk"
@@ -73,7 +77,8 @@ def run(
         mask = datasets.random_mask(data.image.shape[:2], config.image.missing, config.seed)
     if mask is None:
         raise ValueError(f"image {data.name!r} has no mask; set image.missing, such as 0.5")
-    network = architecture.network_from_dict(config.network)
+    auto = config.network == "auto"
+    network = "auto" if auto else architecture.network_from_dict(config.network)
     case = Case(data.name, data.image, mask, network)
     settings = {
         "prior": priors.from_dict(config.prior),
