@@ -147,7 +147,10 @@ def test_demo_refuses_a_wrong_size_before_it_writes(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_demo(run, tmp_path):
+def test_demo(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    few = (autoencoder(2), autoencoder(2, upsampling="bilinear"))
+    monkeypatch.setattr("ntkmc.selection.standard_candidates", lambda gap: few)
     code, out, err = run("demo", "--size", 128, "--out", tmp_path)
     assert code == 0, err
     assert out.count("CNTK") == out.count("biharmonic") == 2

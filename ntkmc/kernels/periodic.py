@@ -151,11 +151,7 @@ class PeriodicKernel:
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between pixels (rows, columns), broadcast against each other, modulo the torus."""
-        index = []
-        for a, b, side in zip(pixels_a, pixels_b, self.shape, strict=True):
-            d = (jnp.asarray(b) - a + side // 2) % side - side // 2
-            index.append(self.pairs.row(jnp.asarray(a), d, jnp))
-        return self.table[index[0], index[1]]
+        return _entries(self.table, self.pairs, self.shape, tuple(pixels_a), tuple(pixels_b))
 
     @property
     def diagonal(self) -> Float[Array, "H W"]:
@@ -276,6 +272,15 @@ def predicted_bytes(network: Network, dtype="float32") -> int:
     pairs = _walk(network)
     table = pairs.rows**2
     return int(np.dtype(dtype).itemsize * (5 * table + math.prod(_blocks.folded_shape(pairs))))
+
+
+@functools.partial(jax.jit, static_argnames=("pairs", "shape"))
+def _entries(table, pairs, shape, pixels_a, pixels_b):
+    index = []
+    for a, b, side in zip(pixels_a, pixels_b, shape, strict=True):
+        d = (jnp.asarray(b) - a + side // 2) % side - side // 2
+        index.append(pairs.row(jnp.asarray(a), d, jnp))
+    return table[index[0], index[1]]
 
 
 @functools.partial(jax.jit, static_argnames="pairs")

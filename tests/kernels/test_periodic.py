@@ -24,14 +24,10 @@ from ntkmc.priors import IIDNormal, IIDUniform
 
 UNIFORM = IIDUniform(0.0, 0.1)
 CASES = {
-    "one level": (autoencoder(1), (4, 6), UNIFORM),
     "two levels": (autoencoder(2), (8, 12), UNIFORM),
-    "three levels": (autoencoder(3), (16, 16), UNIFORM),
-    "filter 5": (autoencoder(2, filter_size=5), (8, 12), UNIFORM),
     "filter 5, three levels": (autoencoder(3, filter_size=5), (16, 16), UNIFORM),
     "notebook network": (autoencoder(2, convs_per_level=1), (8, 8), UNIFORM),
     "three convolutions": (autoencoder(1, convs_per_level=3, negative_slope=0.0), (6, 4), UNIFORM),
-    "bilinear, one level": (autoencoder(1, upsampling="bilinear"), (8, 10), UNIFORM),
     "bilinear, two levels": (autoencoder(2, upsampling="bilinear"), (20, 20), UNIFORM),
     "bilinear, filter 5": (
         autoencoder(2, upsampling="bilinear", filter_size=5),
