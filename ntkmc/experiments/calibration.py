@@ -115,39 +115,35 @@ def _row(name, ridge, *numbers):
 
 def _calibrate(config, name, image, progress) -> Calibrated:
     mask = datasets.random_mask(image.shape[:2], config.missing, config.seed)
-    network = architecture.Sequential([architecture.from_dict(config.network)])
-    prior = priors.from_dict(config.prior)
-    kernel = PeriodicKernel.build(
-        network, padded_shape(network, mask.shape), prior, kind=config.kind
-    )
-    noise = fit_noise(kernel, np.nonzero(mask), image[mask], config.ridges, seed=config.seed)
+    model = {
+        "network": architecture.Sequential([architecture.from_dict(config.network)]),
+        "prior": priors.from_dict(config.prior),
+        "kind": config.kind,
+    }
+    shape = padded_shape(model["network"], mask.shape)
+    kernel = PeriodicKernel.build(shape=shape, **model)
+    rows, columns = np.nonzero(mask)
+    noise = fit_noise(kernel, (rows, columns), image[mask], config.ridges, seed=config.seed)
     hidden = np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, 0)
-    result = inpaint(
-        hidden,
-        mask,
-        network=network,
-        prior=prior,
-        kind=config.kind,
-        ridge=noise.ridge,
-        return_std=True,
-        progress=progress,
-    )
-    known = result.uncertainty
+    settings = {**model, "ridge": noise.ridge, "progress": progress}
+    return _count(name, image, inpaint(hidden, mask, return_std=True, **settings))
+
+
+def _count(name, image, result) -> Calibrated:
+    known, missing = result.uncertainty, ~result.mask
     error = np.abs(result.image - image)
-    missing, std = error[~mask], known.std[~mask]
-    plain = known.marginal_scale * np.sqrt(known.variance[~mask]).reshape(-1, *[1] * (std.ndim - 1))
+    held_out, std = error[missing], known.std[missing]
+    plain = np.multiply.outer(np.sqrt(known.variance[missing]), known.marginal_scale)
     return Calibrated(
         name,
         {
-            FITTED: _covered(missing / std, known.noise.half_width),
-            TEXTBOOK: _covered(
-                missing / plain, lambda level: scipy.stats.norm.ppf((1 + level) / 2)
-            ),
+            FITTED: _covered(held_out / std, known.noise.half_width),
+            TEXTBOOK: _covered(held_out / plain, lambda x: scipy.stats.norm.ppf((1 + x) / 2)),
         },
         known.noise,
         float(std.mean()),
-        float(np.sqrt(np.mean(missing**2))),
-        float(scipy.stats.spearmanr(std, missing, axis=None).statistic),
+        float(np.sqrt(np.mean(held_out**2))),
+        float(scipy.stats.spearmanr(std, held_out, axis=None).statistic),
         psnr(image, result.image),
         known.discrepancy,
         result.seconds["uncertainty"],
