@@ -17,7 +17,7 @@ from jaxtyping import Float
 from ntkmc import architecture, datasets, plots, priors
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Progress, Table
-from ntkmc.inpainting import inpaint
+from ntkmc.inpainting import MARGIN, inpaint
 from ntkmc.kernels import PeriodicKernel, padded_shape
 from ntkmc.metrics import psnr
 from ntkmc.report import Report
@@ -120,13 +120,13 @@ def _calibrate(config, name, image, progress) -> Calibrated:
         "prior": priors.from_dict(config.prior),
         "kind": config.kind,
     }
-    shape = padded_shape(model["network"], mask.shape)
-    kernel = PeriodicKernel.build(shape=shape, **model)
+    extent = mask.shape[0] + MARGIN, mask.shape[1] + MARGIN
+    kernel = PeriodicKernel.build(shape=padded_shape(model["network"], extent), **model)
     rows, columns = np.nonzero(mask)
     noise = fit_noise(kernel, (rows, columns), image[mask], config.ridges, seed=config.seed)
     hidden = np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, 0)
     settings = {**model, "ridge": noise.ridge, "progress": progress}
-    return _count(name, image, inpaint(hidden, mask, return_std=True, **settings))
+    return _count(name, image, inpaint(hidden, mask, margin=MARGIN, return_std=True, **settings))
 
 
 def _count(name, image, result) -> Calibrated:
