@@ -42,6 +42,7 @@ class CalibrationConfig(Config):
     )
     prior: Annotated[Any, pydantic.AfterValidator(priors.resolve)] = "iid_uniform"
     kind: Literal["ntk", "nngp"] = "ntk"
+    margin: int = pydantic.Field(default=MARGIN, ge=0)
     ridges: tuple[Annotated[float, pydantic.Field(ge=0)], ...] = pydantic.Field(
         default=(0.0, 1e-3, 1e-2, 3e-2, 0.1), min_length=1
     )
@@ -116,17 +117,18 @@ def _row(name, ridge, *numbers):
 def _calibrate(config, name, image, progress) -> Calibrated:
     mask = datasets.random_mask(image.shape[:2], config.missing, config.seed)
     model = {
-        "network": architecture.Sequential([architecture.from_dict(config.network)]),
+        "network": architecture.network_from_dict(config.network),
         "prior": priors.from_dict(config.prior),
         "kind": config.kind,
     }
-    extent = mask.shape[0] + MARGIN, mask.shape[1] + MARGIN
+    extent = mask.shape[0] + config.margin, mask.shape[1] + config.margin
     kernel = PeriodicKernel.build(shape=padded_shape(model["network"], extent), **model)
     rows, columns = np.nonzero(mask)
     noise = fit_noise(kernel, (rows, columns), image[mask], config.ridges, seed=config.seed)
     hidden = np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, 0)
     settings = {**model, "ridge": noise.ridge, "progress": progress}
-    return _count(name, image, inpaint(hidden, mask, margin=MARGIN, return_std=True, **settings))
+    result = inpaint(hidden, mask, margin=config.margin, return_std=True, **settings)
+    return _count(name, image, result)
 
 
 def _count(name, image, result) -> Calibrated:
