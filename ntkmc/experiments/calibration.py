@@ -43,6 +43,7 @@ class CalibrationConfig(Config):
     )
     prior: Annotated[Any, pydantic.AfterValidator(priors.resolve)] = "iid_uniform"
     kind: Literal["ntk", "nngp"] = "ntk"
+    margin: int = pydantic.Field(default=MARGIN, ge=0)
     ridges: tuple[Annotated[float, pydantic.Field(ge=0)], ...] = pydantic.Field(
         default=(0.0, 1e-3, 1e-2, 3e-2, 0.1), min_length=1
     )
@@ -116,40 +117,36 @@ def _row(name, ridge, *numbers):
 
 def _calibrate(config, name, image, progress) -> Calibrated:
     mask = datasets.random_mask(image.shape[:2], config.missing, config.seed)
-    network = architecture.network_from_dict(config.network)
-    prior = priors.from_dict(config.prior)
-    height, width = (side + MARGIN for side in mask.shape)
-    torus = padded_shape(network, (height, width))
-    kernel = PeriodicKernel.build(network, torus, prior, kind=config.kind)
+    model = {
+        "network": architecture.network_from_dict(config.network),
+        "prior": priors.from_dict(config.prior),
+        "kind": config.kind,
+    }
+    extent = mask.shape[0] + config.margin, mask.shape[1] + config.margin
+    kernel = PeriodicKernel.build(shape=padded_shape(model["network"], extent), **model)
     rows, columns = np.nonzero(mask)
     noise = fit_noise(kernel, (rows, columns), image[mask], config.ridges, seed=config.seed)
-    result = inpaint(
-        keep_observed(image, mask),
-        mask,
-        network=network,
-        prior=prior,
-        kind=config.kind,
-        ridge=noise.ridge,
-        return_std=True,
-        progress=progress,
-    )
-    known = result.uncertainty
-    assert known is not None  # it was asked for
+    hidden = keep_observed(image, mask)
+    settings = {**model, "ridge": noise.ridge, "progress": progress}
+    result = inpaint(hidden, mask, margin=config.margin, return_std=True, **settings)
+    return _count(name, image, result)
+
+
+def _count(name, image, result) -> Calibrated:
+    known, missing = result.uncertainty, ~result.mask
     error = np.abs(result.image - image)
-    missing, std = error[~mask], known.std[~mask]
-    plain = known.marginal_scale * np.sqrt(known.variance[~mask]).reshape(-1, *[1] * (std.ndim - 1))
+    held_out, std = error[missing], known.std[missing]
+    plain = np.multiply.outer(np.sqrt(known.variance[missing]), known.marginal_scale)
     return Calibrated(
         name,
         {
-            FITTED: _covered(missing / std, known.noise.half_width),
-            TEXTBOOK: _covered(
-                missing / plain, lambda level: scipy.stats.norm.ppf((1 + level) / 2)
-            ),
+            FITTED: _covered(held_out / std, known.noise.half_width),
+            TEXTBOOK: _covered(held_out / plain, lambda x: scipy.stats.norm.ppf((1 + x) / 2)),
         },
         known.noise,
         float(std.mean()),
-        float(np.sqrt(np.mean(missing**2))),
-        float(scipy.stats.spearmanr(std, missing, axis=None).statistic),
+        float(np.sqrt(np.mean(held_out**2))),
+        float(scipy.stats.spearmanr(std, held_out, axis=None).statistic),
         psnr(image, result.image),
         known.discrepancy,
         result.seconds["uncertainty"],
