@@ -15,6 +15,7 @@ from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.kernels.operator import KernelOperator, Pixels
 from ntkmc.solvers import sparse_inverse
+from ntkmc.solvers._balanced import Balanced
 from ntkmc.solvers._system import System, relative_size
 from ntkmc.solvers.result import (
     Progress,
@@ -83,7 +84,9 @@ class ConjugateGradient:
             progress("preconditioner", 0, 1)
         with enable_x64():
             shift = shift_of(kernel, pixels, self.ridge)
-        factor = sparse_inverse.build(kernel, pixels, shift, self.neighbours, self.seed)
+        # What all pixels have in common is left to `_balanced`, where the kernel knows of it.
+        common = getattr(kernel, "common", 0.0)
+        factor = sparse_inverse.build(kernel, pixels, shift, self.neighbours, self.seed, common)
         if progress:
             progress("preconditioner", 1, 1)
         return Preconditioned(self, kernel, pixels, shift, factor, time.perf_counter() - started)
@@ -112,7 +115,8 @@ class Preconditioned:
         right = values.reshape(len(values), -1)
         with enable_x64():
             system = System.of(self.kernel, self.pixels, self.shift)
-            state = self._iterate(system, jnp.asarray(right), progress)
+            preconditioner = Balanced.of(self.factor, system)
+            state = self._iterate(system, preconditioner, jnp.asarray(right), progress)
         done = int(state.step)
         residuals = np.asarray(state.residuals)[:done]
         final = float(state.residual_size)
@@ -135,12 +139,12 @@ class Preconditioned:
             method="conjugate_gradient",
         )
 
-    def _iterate(self, system, right, progress):
+    def _iterate(self, system, preconditioner, right, progress):
         solver = self.solver
-        state = _start(self.factor, right, solver.max_iterations)
+        state = _start(preconditioner, right, solver.max_iterations)
         while int(state.step) < solver.max_iterations and float(state.residual_size) > solver.rtol:
             until = min(int(state.step) + REPORT_EVERY, solver.max_iterations)
-            state = _advance(system, self.factor, right, state, solver.rtol, until)
+            state = _advance(system, preconditioner, right, state, solver.rtol, until)
             if progress:
                 progress("conjugate gradients", *_progress(float(state.residual_size), solver.rtol))
             if not bool(state.healthy):
@@ -190,8 +194,8 @@ class _State:
 
 
 @functools.partial(jax.jit, static_argnames="max_iterations")
-def _start(factor, right, max_iterations):
-    z = factor(right)
+def _start(preconditioner, right, max_iterations):
+    z = preconditioner(right)
     one, history = jnp.ones(()), jnp.zeros((max_iterations,))
     coefficients = jnp.zeros((max_iterations, right.shape[1]))
     return _State(
@@ -210,7 +214,7 @@ def _start(factor, right, max_iterations):
 
 
 @jax.jit
-def _advance(system, factor, right, state, rtol, until):
+def _advance(system, preconditioner, right, state, rtol, until):
     def unfinished(state):
         return (state.step < until) & (state.residual_size > rtol) & state.healthy
 
@@ -226,7 +230,7 @@ def _advance(system, factor, right, state, rtol, until):
         renew = (size < RENEW * state.renewed_at) | (size <= rtol)
         r = jax.lax.cond(renew, lambda: right - system.apply_exactly(x), lambda: r)
         size = relative_size(r, right)
-        z = factor(r)
+        z = preconditioner(r)
         rz = jnp.sum(r * z, axis=0)
         beta = jnp.where(solved, 0, rz / jnp.where(solved, 1, state.rz))
         return _State(
