@@ -8,8 +8,8 @@ not know of the mean, and the rest is this: with :math:`u = K 1` and :math:`e = 
 
 .. math:: M = (I - 1 u^T / e)\, P\, (I - u 1^T / e) + 1 1^T / e
 
-is symmetric positive definite where P is, and has :math:`M K 1 = 1` (balancing, Mandel 1993; limited memory preconditioners, Gratton, Sartenaer, Tshimanga
-2011).
+is symmetric positive definite where P is, and has :math:`M K 1 = 1` (balancing, Mandel 1993;
+limited memory preconditioners, Gratton, Sartenaer, Tshimanga 2011).
 """
 
 import dataclasses
