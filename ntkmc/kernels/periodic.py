@@ -160,6 +160,22 @@ class PeriodicKernel:
         pixels = (rows[:, None], columns[None, :])
         return self.entries(pixels, pixels)
 
+    @property
+    def common(self) -> float:
+        r"""The largest c for which :math:`K - c\, 1 1^T` is known to be positive semidefinite.
+
+        The kernel is stationary up to the phases, and its values F of pixels that never met are the
+        part of its spectrum at frequency zero that does not spread: what is left without them is
+        positive semidefinite, and so is :math:`F - c\, 1 1^T` up to
+        :math:`c = 1 / (1^T F^{-1} 1)`; for nearest upsampling, where F is one number, F itself.
+        """
+        far = np.asarray(self.far, np.float64)
+        rounding = np.finfo(self.dtype).eps * np.abs(far).max() * len(far)
+        if not rounding:
+            return 0.0
+        spread = np.linalg.solve(far + rounding * np.eye(len(far)), np.ones(len(far)))
+        return float(max(1 / spread.sum() - rounding, 0.0))
+
     def row(self, pixel: tuple[int, int]) -> Float[Array, "H W"]:
         """K(pixel, x) for every pixel x: a heat map."""
         rows, columns = (np.arange(side) for side in self.shape)

@@ -61,8 +61,8 @@ def _rows_times(columns, values, vectors):
     return jnp.sum(values[:, :, None].astype(vectors.dtype) * taken, axis=1)
 
 
-def build(kernel, pixels, shift=0.0, neighbours=32, seed=0) -> SparseInverse:
-    """Factor of (K + shift I)^-1 on pixels, in the pixels' own order.
+def build(kernel, pixels, shift=0.0, neighbours=32, seed=0, common=0.0) -> SparseInverse:
+    """Factor of (K - common 11' + shift I)^-1 on pixels, in the pixels' own order.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0) -> SparseInverse:
     neighbours : m; the cost of building grows with its square to cube, that of applying in
         proportion.
     seed : of the ordering.
+    common : taken from every entry. A constant that all pixels share says nothing about near ones,
+        and few neighbours say little about it.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0) -> SparseInverse:
     ordered = np.stack(pixels, axis=1)[order]
     near = nearest_earlier(ordered, kernel.shape, min(neighbours, n))
     columns = np.concatenate([near, np.arange(n, dtype=np.int32)[:, None]], axis=1)
-    values = _factorise(kernel, ordered, columns, shift)
+    values = _factorise(kernel, ordered, columns, shift, common)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         row, column = ordered[bad[0]]
@@ -97,19 +99,21 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0) -> SparseInverse:
     return SparseInverse(jnp.asarray(columns), jnp.asarray(values), *_transpose(columns, values, n))
 
 
-def _factorise(kernel, ordered, columns, shift):
+def _factorise(kernel, ordered, columns, shift, common):
     n, width = columns.shape
     padding = np.full((-n % min(BATCH, n), width), n, np.int32)
     batches = np.concatenate([columns, padding]).reshape(-1, min(BATCH, n), width)
     with enable_x64():
         values = _local_factors(
-            kernel, np.append(ordered, [[0, 0]], axis=0).astype(np.int32), batches, shift
+            kernel, np.append(ordered, [[0, 0]], axis=0).astype(np.int32), batches, shift, common
         )
     return np.asarray(values).reshape(-1, width)[:n]
 
 
 @functools.partial(jax.jit, static_argnames=("working", "stored"))
-def _local_factors(kernel, ordered, batches, shift, working=jnp.float64, stored=jnp.float32):
+def _local_factors(
+    kernel, ordered, batches, shift, common, working=jnp.float64, stored=jnp.float32
+):
     n, width = len(ordered) - 1, batches.shape[-1]
     last = jnp.zeros((width, 1), working).at[-1].set(1)
 
@@ -120,7 +124,8 @@ def _local_factors(kernel, ordered, batches, shift, working=jnp.float64, stored=
             (side[:, :, None, 0], side[:, :, None, 1]), (side[:, None, :, 0], side[:, None, :, 1])
         )
         # An absent neighbour becomes a row of the identity, which leaves the others as they are.
-        matrix = jnp.where(present[:, :, None] & present[:, None, :], matrix.astype(working), 0)
+        matrix = matrix.astype(working) - jnp.asarray(common, working)
+        matrix = jnp.where(present[:, :, None] & present[:, None, :], matrix, 0)
         ridge = jnp.where(present, shift, 1.0).astype(working)
         matrix = matrix + ridge[:, :, None] * jnp.eye(width, dtype=working)
         rows = jax.lax.linalg.triangular_solve(

@@ -217,3 +217,16 @@ def test_memory_is_predicted_and_refused_before_it_is_allocated(monkeypatch):
     pixels = tuple(side.ravel() for side in np.indices((256, 256)))
     with pytest.raises(memory.NotEnoughMemoryError, match="dense 65536 x 65536"):
         kernel.dense(pixels, pixels)
+
+
+@pytest.mark.parametrize("name", ["two levels", "bilinear, two levels"])
+def test_without_what_all_pixels_have_in_common_it_is_positive_semidefinite(name):
+    network, shape, prior = CASES[name]
+    kernel = PeriodicKernel.build(network, shape, prior)
+    where = tuple(side.ravel() for side in np.indices(shape))
+    matrix = np.asarray(kernel.dense(where, where), np.float64)
+    spectrum = np.linalg.eigvalsh((matrix + matrix.T) / 2 - kernel.common)
+    assert spectrum[0] > -1e-6 * matrix[0, 0]
+    if kernel.far.size == 1:
+        assert kernel.common == pytest.approx(float(kernel.far[0, 0]), rel=1e-5)
+    assert 0 < kernel.common <= float(kernel.far.min()) * (1 + 1e-6)

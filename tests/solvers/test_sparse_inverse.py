@@ -6,7 +6,9 @@ import pytest
 from solvers.problems import kernel, pixels, values
 
 from ntkmc.solvers import sparse_inverse
+from ntkmc.solvers._balanced import Balanced
 from ntkmc.solvers._neighbours import nearest_earlier
+from ntkmc.solvers._system import System
 
 
 def distances(pixels, shape):
@@ -79,3 +81,18 @@ def test_several_vectors_are_each_on_their_own():
         factor(vectors)[:, 1:2], factor(vectors[:, 1:2]), rtol=1e-4, atol=1e-4
     )
     assert factor.memory_bytes > 0
+
+
+def test_balanced_is_symmetric_positive_definite_and_exact_on_constants(x64):
+    where = pixels()
+    n = len(where[0])
+    common = kernel().common
+    factor = sparse_inverse.build(kernel(), where, shift=0.01, neighbours=8, common=common)
+    balanced = Balanced.of(factor, System.of(kernel(), where, 0.01))
+    matrix = np.asarray(balanced(jnp.eye(n)))
+    np.testing.assert_allclose(matrix, matrix.T, rtol=0, atol=1e-12 * abs(matrix).max())
+    assert np.linalg.eigvalsh(matrix)[0] > 0
+    dense = np.asarray(kernel().dense(where, where), np.float64) + 0.01 * np.eye(n)
+    np.testing.assert_allclose(matrix @ dense @ np.ones(n), np.ones(n), rtol=1e-5)
+    spectrum = np.linalg.eigvals(matrix @ dense).real
+    assert spectrum.max() / spectrum.min() < 10
