@@ -52,7 +52,7 @@ class ConjugateGradient:
     rtol : stop when |residual| <= rtol |values| for every right-hand side.
     max_iterations : give up, with a warning and `converged=False`, after so many.
     neighbours : of the preconditioner, see `sparse_inverse.build`. (Half of cameraman and of
-        hill missing, four levels: 11 and 11 iterations with 16, 10 and 10 with 24, 9 and 8 with 32.)
+        hill missing, four levels: 11 iterations with 16, 10 with 24, 9 and 8 with 32.)
     seed : of the preconditioner's ordering.
     """
 
