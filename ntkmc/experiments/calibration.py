@@ -43,6 +43,7 @@ class CalibrationConfig(Config):
     )
     prior: Annotated[Any, pydantic.AfterValidator(priors.resolve)] = "iid_uniform"
     kind: Literal["ntk", "nngp"] = "ntk"
+    margin: int = pydantic.Field(default=MARGIN, ge=0)
     ridges: tuple[Annotated[float, pydantic.Field(ge=0)], ...] = pydantic.Field(
         default=(0.0, 1e-3, 1e-2, 3e-2, 0.1), min_length=1
     )
@@ -118,7 +119,7 @@ def _calibrate(config, name, image, progress) -> Calibrated:
     mask = datasets.random_mask(image.shape[:2], config.missing, config.seed)
     network = architecture.network_from_dict(config.network)
     prior = priors.from_dict(config.prior)
-    height, width = (side + MARGIN for side in mask.shape)
+    height, width = (side + config.margin for side in mask.shape)
     torus = padded_shape(network, (height, width))
     kernel = PeriodicKernel.build(network, torus, prior, kind=config.kind)
     rows, columns = np.nonzero(mask)
@@ -130,6 +131,7 @@ def _calibrate(config, name, image, progress) -> Calibrated:
         prior=prior,
         kind=config.kind,
         ridge=noise.ridge,
+        margin=config.margin,
         return_std=True,
         progress=progress,
     )

@@ -8,7 +8,7 @@ from ntkmc.kernels.operator import KernelOperator
 
 # Below this many earlier pixels a k-d tree is quicker than looking around each pixel on the grid.
 TREE_SHARE = 32
-CHUNK = 4_000_000  # grid positions looked at in one go
+CHUNK = 4_000_000  # grid positions, or entries of a kernel, looked at in one go
 
 
 def coarse_to_fine(n: int, seed: int) -> np.ndarray:
@@ -113,7 +113,8 @@ class NeighbourSearch:
     def __call__(self, targets: np.ndarray, m: int) -> np.ndarray:
         """(t, m) indices of observed pixels, nearest to each target (t, 2) first; n for none."""
         if self._tree is None:
-            return self._by_correlation(targets, m)
+            parts = np.array_split(targets, -(-len(targets) * len(self._pixels) // CHUNK))
+            return np.concatenate([self._by_correlation(part, m) for part in parts])
         # Beyond the last pixel, SciPy gives n, too.
         distances, near = self._tree.query(targets, k=m + 1, workers=-1)
         return np.where(distances[:, :1] == 0, near[:, 1:], near[:, :-1])
