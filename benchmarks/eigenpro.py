@@ -21,6 +21,7 @@ import warnings
 
 import jax.numpy as jnp
 import numpy as np
+import printing
 from timing import clocked
 
 from ntkmc import ConjugateGradient, PeriodicKernel, autoencoder

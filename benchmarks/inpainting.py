@@ -15,6 +15,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+import printing
 import scipy.linalg
 import threadpoolctl
 from skimage.data import camera

@@ -17,6 +17,7 @@ from unittest import mock
 
 import jax.numpy as jnp
 import numpy as np
+import printing
 from timing import clocked
 
 from ntkmc import ConjugateGradient, PeriodicKernel, SingularKernelError, autoencoder
@@ -49,7 +50,7 @@ def measured(name, solver=ConjugateGradient()):
         "solve, s": solve,
         "set-up, processor s": setup_processor,
         "solve, processor s": solve_processor,
-        "factor, MiB": prepared.factor.memory_bytes / 2**20,
+        "factor, MiB": prepared.factor.factor.memory_bytes / 2**20,
     }
 
 
