@@ -82,7 +82,7 @@ def dense_ntk(
         raise ValueError(f"depth was {depth!r}; pass a whole number of hidden layers, at least 0")
     if kind not in KINDS:
         raise ValueError(f"kind was {kind!r}; pass 'ntk' or 'nngp'")
-    settings = (int(depth), _homogeneous(activation), kind)
+    settings = (int(depth), homogeneous(activation), kind)
     on_device = isinstance(Z1, jax.Array) or isinstance(Z2, jax.Array)
     Z1 = _checked(Z1, "Z1", on_device)
     Z2 = None if Z2 is None else _checked(Z2, "Z2", on_device)
@@ -210,7 +210,8 @@ def _checked(Z, name, on_device):
     return Z
 
 
-def _homogeneous(activation):
+def homogeneous(activation: Layer | str | dict) -> Layer:
+    """The layer, if its activation is homogeneous; see `dense_ntk`."""
     layer = activation if isinstance(activation, Layer) else from_dict(activation)
     if not isinstance(layer, HOMOGENEOUS):
         raise ValueError(
