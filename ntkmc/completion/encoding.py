@@ -21,12 +21,14 @@ class Encoding:
     categories : the categories of each categorical column, by its position.
     owner : (f,), the column that each feature belongs to.
     mean, scale : (f,), of the features.
+    varies : (f,), False where all values were the same, which is then the only one there is.
     """
 
     categories: Mapping[int, Sequence]
     owner: np.ndarray
     mean: Float[np.ndarray, " f"]
     scale: Float[np.ndarray, " f"]
+    varies: Bool[np.ndarray, " f"]
 
     @classmethod
     def of(
@@ -38,8 +40,7 @@ class Encoding:
             widths[column] = len(known) if len(known) > 2 else 1
         owner = np.repeat(np.arange(numbers.shape[1]), widths)
         features = _expand(numbers, owner, categories)
-        mean, scale = _moments(features)
-        return cls(categories, owner, mean, scale)
+        return cls(categories, owner, *_moments(features))
 
     @property
     def independent(self) -> Bool[np.ndarray, " f"]:
@@ -59,9 +60,12 @@ class Encoding:
 
         Of a categorical column, the standard deviation is that of the chosen category's indicator.
         """
-        features = features * self.scale + self.mean
+        features = np.where(self.varies, features * self.scale, 0) + self.mean
         first = np.searchsorted(self.owner, np.arange(self.owner[-1] + 1))
-        table, spread = features[:, first], None if std is None else (std * self.scale)[:, first]
+        table, spread = features[:, first], None
+        if std is not None:
+            std = np.where(self.varies, std * self.scale, 0)
+            spread = std[:, first]
         for column, known in self.categories.items():
             start = first[column]
             if len(known) <= 2:
@@ -71,9 +75,7 @@ class Encoding:
             choice = features[:, start : start + len(known)].argmax(axis=1)
             table[:, column] = choice
             if spread is not None and std is not None:
-                chosen = start + choice
-                rows = np.arange(len(table))
-                spread[:, column] = std[rows, chosen] * self.scale[chosen]
+                spread[:, column] = std[np.arange(len(table)), start + choice]
         return table, spread
 
 
@@ -89,7 +91,7 @@ def _expand(numbers, owner, categories):
 
 
 def _moments(features):
-    """Mean and standard deviation of each feature over its values."""
+    """Mean and standard deviation of each feature over its values, and whether they differ."""
     known = ~np.isnan(features)
     count = known.sum(axis=0)
     some = count > 0
@@ -106,4 +108,4 @@ def _moments(features):
     if some.any() and not some.all():
         mean = np.where(some, mean, mean[some].mean())
         deviation = np.where(some, deviation, np.median(deviation[some]))
-    return mean, deviation
+    return mean, deviation, varies | ~some

@@ -185,7 +185,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _fit_along_rows(self, table) -> AlongRows:
         given = isinstance(self.column_prior, str) and self.column_prior == "table"
-        count = self.encoding_.owner[-1] + 1
+        count = int(self.encoding_.owner[-1]) + 1
         prior = reading.aligned(self, self.column_prior)
         matrix = None if given else prior_matrix(prior, "column_prior", "columns", count)
         rows = np.unique(np.linspace(0, len(table) - 1, min(self.prior_rows, len(table))).round())

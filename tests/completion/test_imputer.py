@@ -48,7 +48,7 @@ def test_it_fills_in_and_keeps_the_rest():
 
 def test_scales_do_not_matter():
     table, _, _ = low_rank()
-    factors, shifts = np.array([3.0, 1e6, 1e-9, 1, 1, 2, 5, 7]), np.arange(8) * 100.0
+    factors, shifts = np.array([3.0, 1e6, 1e-3, 1, 1, 2, 5, 7]), np.arange(8) * 100.0
     filled = NTKImputer(ridge=0.1).fit_transform(table)
     moved = NTKImputer(ridge=0.1).fit_transform(table * factors + shifts)
     np.testing.assert_allclose((moved - shifts) / factors, filled, rtol=1e-6, atol=1e-6)
@@ -126,7 +126,7 @@ def test_categories_are_filled_in_with_categories():
     numpy = NTKImputer(categorical=[1, 3]).fit_transform(table.to_numpy(object))
     assert (numpy == filled.to_numpy(object)).all()
     other = table.assign(flag="perhaps")
-    with pytest.raises(ValueError, match="'flag' holds 'perhaps', which it did not .*known: no, y"):
+    with pytest.raises(ValueError, match=r"'flag' holds 'perhaps', which .*known: no, y"):
         imputer.transform(other)
 
 
@@ -148,7 +148,7 @@ def test_text_that_is_not_declared_is_refused(unchecked):
 
 @pytest.mark.parametrize("prior", ["embedding", "frame", "gram", "identity"])
 def test_column_priors(prior):
-    table, truth, hidden = low_rank(m=5, n=8, noise=0.02)
+    table, truth, hidden = low_rank(m=25, n=8, noise=0.02)
     rng = np.random.default_rng(0)
     embedding = np.linalg.svd((truth - truth.mean(axis=0)) / truth.std(axis=0))[2][:2]
     names = [f"c{i}" for i in range(8)]
@@ -164,8 +164,8 @@ def test_column_priors(prior):
     assert (error < 0.5) == (prior != "identity")
     whole = frame.assign(c3=np.nan)  # a column without values, but not without a prior
     filled = np.asarray(NTKImputer(given, identity_weight=0.01).fit_transform(whole))
-    assert np.isfinite(filled).all()
-    assert (np.ptp(filled[:, 3]) > 1e-3) == (prior != "identity")
+    correlation = np.corrcoef(filled[:, 3], truth[:, 3])[0, 1]
+    assert (correlation > 0.9) == (prior != "identity")
 
 
 def test_row_priors_and_both():
@@ -199,18 +199,17 @@ def test_row_priors_and_both():
 
 
 def test_depth_and_identity_are_chosen_by_leave_one_out():
-    table, _, _ = low_rank(m=25, n=5)
-    chosen = NTKImputer(depth="loo", identity_weight="loo", ridge=0.01).fit(table)
-    errors = {
-        (depth, weight): NTKImputer(depth=depth, identity_weight=weight, ridge=0.01)
-        .fit(table)
-        .left_out_error_
-        for depth in (1, 2, 3)
-        for weight in (0.0, 0.1, 0.3, 1.0)
-    }
-    best = min(errors, key=errors.__getitem__)
-    assert (chosen.depth_, chosen.identity_weight_) == best
-    assert chosen.left_out_error_ == errors[best]
+    table, _, _ = low_rank(m=15, n=5)
+    settings = {"ridge": 0.01, "n_refinements": 0}
+
+    def error(depth, weight):
+        imputer = NTKImputer(depth=depth, identity_weight=weight, **settings)
+        return imputer.fit(table).left_out_error_
+
+    chosen = NTKImputer(depth="loo", identity_weight="loo", **settings).fit(table)
+    errors = {(d, w): error(d, w) for d in (1, 2, 3) for w in (0.0, 0.1, 0.3, 1.0)}
+    assert (chosen.depth_, chosen.identity_weight_) == min(errors, key=errors.__getitem__)
+    assert chosen.left_out_error_ == min(errors.values())
 
 
 def test_what_is_entirely_missing_or_constant():
@@ -270,12 +269,12 @@ def test_settings_are_checked(settings, words, unchecked):
 
 def test_tables_are_checked(unchecked):
     table = low_rank()[0]
+    frame = pd.DataFrame(table[:, :2], columns=["a", "b"])
     with pytest.raises(ValueError, match="no observed value at all"):
         NTKImputer().fit(np.full((3, 2), np.nan))
     with pytest.raises(ValueError, match="contains infinity"):
         NTKImputer().fit(np.where(np.isnan(table), np.inf, table))
     with pytest.raises(ValueError, match="column_prior has no column 'b'"):
-        frame = pd.DataFrame(table[:, :2], columns=["a", "b"])
         NTKImputer(pd.DataFrame({"a": [1.0]})).fit(frame)
     with pytest.raises(ValueError, match=r"Gram: matrix has shape \(2, 3\)"):
         Gram(np.ones((2, 3)))
