@@ -12,6 +12,7 @@ from ntkmc.experiments import (
     inpainting,
     kernel_convergence,
     kernel_heatmaps,
+    tables,
 )
 from ntkmc.experiments.comparison import Table, comparison_table
 
@@ -57,6 +58,7 @@ EXPERIMENTS = {
             identity_prior.run,
             identity_prior.table,
         ),
+        Experiment("tables", tables.TablesConfig, tables.run, tables.table),
     )
 }
 
