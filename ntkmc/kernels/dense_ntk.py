@@ -145,28 +145,45 @@ def _blocked(Z1, Z2, depth, activation, kind):
     unit1 -= centre
     if Z2 is not None:
         unit2 -= centre
+    half1, half2 = (np.einsum("pn,pn->n", unit, unit) / 2 for unit in (unit1, unit2))
     kernel = np.empty((n1, n2))
     with enable_x64(), jax.default_device(jax.local_devices(backend="cpu")[0]):
         for top in range(0, n1, TILE):
             rows = slice(top, top + TILE)
             for left in range(top if Z2 is None else 0, n2, TILE):
                 columns = slice(left, left + TILE)
-                gap = _gap(unit1[:, rows], unit2[:, columns])
-                if Z2 is None and left == top:
-                    gap = (gap + gap.T) / 2
-                tile = _elementwise(gap, depth, activation, kind)
-                tile *= np.outer(norm1[rows], norm2[columns])
+                product = unit1[:, rows].T @ unit2[:, columns]
+                sides = (half1[rows], half2[columns], norm1[rows], norm2[columns])
+                tile, near = None, True
+                if product.shape == (TILE, TILE) and not (Z2 is None and top == left):
+                    tile, near = _apart(
+                        product, *sides, depth=depth, activation=activation, kind=kind
+                    )
+                if near:
+                    gap = _gap(product, unit1[:, rows], unit2[:, columns], *sides[:2])
+                    if Z2 is None and left == top:
+                        gap = (gap + gap.T) / 2
+                    tile = _elementwise(gap, depth, activation, kind)
+                    tile *= np.outer(norm1[rows], norm2[columns])
                 kernel[rows, columns] = tile
-                if Z2 is None:
-                    kernel[columns, rows] = tile.T
+                if Z2 is None and left > top:
+                    kernel[columns, rows] = kernel[rows, columns].T
     return kernel
 
 
-def _gap(unit1, unit2):
+@functools.partial(jax.jit, static_argnames=("depth", "activation", "kind"))
+def _apart(product, half1, half2, norm1, norm2, depth, activation, kind):
+    """A whole tile in one pass, and whether any of its columns are too near for that."""
+    size = half1[:, None] + half2
+    gap = size - product
+    kernel = kernel_of_gap(gap, depth, activation, kind) * (norm1[:, None] * norm2)
+    return kernel, jnp.any(gap < _NEAR * size)
+
+
+def _gap(product, unit1, unit2, half1, half2):
     """Half the squared distance of all pairs, accurate relative to itself where it is small."""
-    halves = (np.einsum("pn,pn->n", unit, unit) / 2 for unit in (unit1, unit2))
-    size = np.add.outer(*halves)
-    gap = size - unit1.T @ unit2
+    size = np.add.outer(half1, half2)
+    gap = size - product
     rows, columns = np.nonzero(gap < _NEAR * size)
     step = max(1, TILE**2 // len(unit1))
     for start in range(0, len(rows), step):

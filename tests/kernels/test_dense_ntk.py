@@ -102,7 +102,7 @@ def test_columns_of_any_norm():
 
 def test_blocks_do_not_show(monkeypatch):
     Z = np.random.default_rng(3).standard_normal((4, 50))
-    Z[:, 40] = Z[:, 3]
+    Z[:, 40] = Z[:, 3]  # in one tile that is whole; there are others without such a pair
     whole, across = dense_ntk(Z), dense_ntk(Z, Z[:, ::-1])
     module = importlib.import_module("ntkmc.kernels.dense_ntk")
     monkeypatch.setattr(module, "TILE", 16)
