@@ -159,7 +159,7 @@ def test_laplacian_corollary_a_linear_network_is_linear_regression():
     laplacian = np.diag(weights.sum(axis=1)) - weights
     Z = np.linalg.eigh(laplacian)[1][:, :30].T
     Y = rng.standard_normal((2, 12))
-    w = np.linalg.lstsq(Z[:, :12].T, Y.T)[0].T
+    w = np.linalg.lstsq(Z[:, :12].T, Y.T, rcond=None)[0].T
     predicted = predictions(dense_ntk(Z, activation=Identity()), Y)
     np.testing.assert_allclose(predicted, w @ Z, rtol=1e-8, atol=1e-8)
 
