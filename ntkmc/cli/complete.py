@@ -12,7 +12,7 @@ from ntkmc.cli.console import Progress, progress_bars, say
 from ntkmc.completion import NTKImputer
 from ntkmc.datasets import Table, read_table, write_table
 from ntkmc.datasets.tables import SUFFIXES
-from ntkmc.experiments.held_out import LEVELS, Method, hide_entries, score
+from ntkmc.experiments.held_out import LEVELS, Method, hide_entries, score, without_std
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.report import Report
 
@@ -140,9 +140,6 @@ def _page(
 def _methods(columns: int) -> dict[str, Method]:
     def ntk(values):
         return NTKImputer().fit(values).transform(values, return_std=True)
-
-    def without_std(fill) -> Method:
-        return lambda values: (fill(values), None)
 
     baselines = {
         name: without_std(fill)

@@ -15,7 +15,13 @@ Hidden = Bool[np.ndarray, "m n"]
 Method = Callable[[Matrix], tuple[Matrix, Matrix | None]]
 """Fills in a table, NaN where missing; the second value is the standard deviation, or None."""
 
+
 LEVELS = np.array([0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
+
+
+def without_std(fill: Callable[[Matrix], Matrix]) -> Method:
+    """A method that says nothing of its errors."""
+    return lambda table: (fill(table), None)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,15 @@ from ntkmc.baselines import TABLE_BASELINES
 from ntkmc.completion import NTKImputer
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Progress, Table
-from ntkmc.experiments.held_out import LEVELS, Method, Score, hide_entries, hide_lines, score
+from ntkmc.experiments.held_out import (
+    LEVELS,
+    Method,
+    Score,
+    hide_entries,
+    hide_lines,
+    score,
+    without_std,
+)
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
 
@@ -118,12 +126,8 @@ def _methods(config: TablesConfig, labels) -> Mapping[str, Method]:
         one_hot = pd.get_dummies(labels).to_numpy(np.float64).T
         methods[f"{OURS} + {config.row_label}"] = with_ntk(one_hot)
     for name in config.baselines:
-        methods[name] = _without_std(TABLE_BASELINES[name])
+        methods[name] = without_std(TABLE_BASELINES[name])
     return methods
-
-
-def _without_std(fill) -> Method:
-    return lambda table: (fill(table), None)
 
 
 def _hide(values, holdout: HoldoutConfig, seed: int):
