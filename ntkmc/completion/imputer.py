@@ -184,13 +184,14 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return result, reading.labelled(X, np.where(missing, spread, 0.0))
 
     def _fit_along_rows(self, table) -> AlongRows:
-        given = isinstance(self.column_prior, str) and self.column_prior == "table"
+        from_table = isinstance(self.column_prior, str) and self.column_prior == "table"
         count = int(self.encoding_.owner[-1]) + 1
         prior = reading.aligned(self, self.column_prior)
-        matrix = None if given else prior_matrix(prior, "column_prior", "columns", count)
+        matrix = None if from_table else prior_matrix(prior, "column_prior", "columns", count)
         rows = np.unique(np.linspace(0, len(table) - 1, min(self.prior_rows, len(table))).round())
         rows = rows.astype(int)
-        folds = folds_of(len(rows), _FOLDS)
+        # A prior that is given is the same whoever's rows are left out.
+        folds = folds_of(len(rows), _FOLDS if matrix is None else 1)
         counted = self.encoding_.independent
         best, best_error = None, np.inf
         for network in self._networks():
@@ -202,7 +203,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 kernel = _kernel(matrix[..., self.encoding_.owner], self.column_prior, network)
                 if isinstance(self.column_prior, Gram):
                     kernel = kernel[self.encoding_.owner]
-                fold_kernels = [kernel] * len(folds)
+                fold_kernels = [kernel]
             model = fit_along_rows(kernel, fold_kernels, folds, table[rows], counted, self.ridge)
             error = error_of(model, table[rows], counted)
             if best is None or error < best_error:

@@ -10,7 +10,6 @@ import pydantic
 
 from ntkmc import datasets, plots
 from ntkmc.baselines import TABLE_BASELINES
-from ntkmc.completion import NTKImputer
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Progress, Table
 from ntkmc.experiments.held_out import (
@@ -76,6 +75,8 @@ class TablesConfig(Config):
     @pydantic.field_validator("imputer")
     @classmethod
     def _known_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        from ntkmc.completion import NTKImputer  # imports scikit-learn, which takes a second
+
         try:
             NTKImputer().set_params(**settings)
         except ValueError as error:
@@ -114,6 +115,8 @@ def run(config: TablesConfig, folder: ResultsFolder, progress: Progress | None =
 
 
 def _methods(config: TablesConfig, labels) -> Mapping[str, Method]:
+    from ntkmc.completion import NTKImputer
+
     def with_ntk(row_prior):
         def complete(table):
             imputer = NTKImputer(**{"row_prior": row_prior, **config.imputer})
