@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ntkmc.architecture import ArchitectureError, Parallel, Sequential, autoencoder
+    from ntkmc.completion import Gram, NTKImputer
     from ntkmc.inpainting import InpaintResult, inpaint
     from ntkmc.kernels import GridKernel, PeriodicKernel
     from ntkmc.memory import NotEnoughMemoryError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # Imported when first asked for: `ntkmc --help` need not wait for JAX.
 _HOMES = {
     "ntkmc.architecture": ("ArchitectureError", "Parallel", "Sequential", "autoencoder"),
+    "ntkmc.completion": ("Gram", "NTKImputer"),
     "ntkmc.inpainting": ("InpaintResult", "inpaint"),
     "ntkmc.kernels": ("GridKernel", "PeriodicKernel"),
     "ntkmc.memory": ("NotEnoughMemoryError",),
@@ -43,10 +45,12 @@ __all__ = [
     "Cholesky",
     "ConjugateGradient",
     "EigenPro",
+    "Gram",
     "GridKernel",
     "IIDNormal",
     "IIDUniform",
     "InpaintResult",
+    "NTKImputer",
     "Noise",
     "NotEnoughMemoryError",
     "Parallel",

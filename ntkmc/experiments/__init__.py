@@ -14,6 +14,7 @@ from ntkmc.experiments import (
     kernel_convergence,
     kernel_heatmaps,
     reconstruction,
+    tables,
 )
 from ntkmc.experiments.comparison import Table, comparison_table
 
@@ -71,6 +72,7 @@ EXPERIMENTS = {
             calibration.run,
             calibration.table,
         ),
+        Experiment("tables", tables.TablesConfig, tables.run, tables.table),
     )
 }
 

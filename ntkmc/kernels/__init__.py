@@ -1,5 +1,6 @@
 """Kernels of infinitely wide networks."""
 
+from ntkmc.kernels.dense_ntk import dense_ntk
 from ntkmc.kernels.duals import apply_dual, dual_variance, kappa_0, kappa_1
 from ntkmc.kernels.function import FunctionKernel
 from ntkmc.kernels.grid import GridKernel
@@ -12,6 +13,7 @@ __all__ = [
     "PeriodicKernel",
     "apply_dual",
     "covers",
+    "dense_ntk",
     "dual_variance",
     "kappa_0",
     "kappa_1",

@@ -3,6 +3,17 @@
 from ntkmc.solvers.cholesky import Cholesky
 from ntkmc.solvers.conjugate_gradient import ConjugateGradient
 from ntkmc.solvers.eigenpro import EigenPro
+from ntkmc.solvers.pattern_factor import KernelFactor
+from ntkmc.solvers.pattern_groups import Pattern, group_rows
+from ntkmc.solvers.pattern_solve import (
+    RowCompletion,
+    best_ridge,
+    complete_rows,
+    leave_one_out,
+    leave_one_out_error,
+    minimise_over_ridges,
+    row_scales,
+)
 from ntkmc.solvers.result import (
     DivergenceError,
     Prepared,
@@ -17,9 +28,19 @@ __all__ = [
     "ConjugateGradient",
     "DivergenceError",
     "EigenPro",
+    "KernelFactor",
+    "Pattern",
     "Prepared",
     "Progress",
+    "RowCompletion",
     "SingularKernelError",
     "SolveResult",
     "Solver",
+    "best_ridge",
+    "complete_rows",
+    "group_rows",
+    "leave_one_out",
+    "leave_one_out_error",
+    "minimise_over_ridges",
+    "row_scales",
 ]

@@ -1,7 +1,7 @@
 """The matrix-completion paper's theorems on convolutional kernels, on kernels of `GridKernel`.
 
 Its fully connected ones (Theorem 1, Proposition 2, the graph Laplacian's corollary) are about the
-kernel of a table, which is not built here.
+kernel of a table: see `test_dense_ntk`.
 """
 
 import jax.numpy as jnp
