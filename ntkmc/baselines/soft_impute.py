@@ -1,0 +1,102 @@
+"""Soft-impute: matrix completion by repeated shrinkage of the singular values."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from ntkmc import memory
+from ntkmc._compat import enable_x64
+from ntkmc.baselines.falrtc import at_pairs
+from ntkmc.baselines.low_rank import spectral_map
+from ntkmc.baselines.means import mean_over_cell
+from ntkmc.responses import Indices, Responses
+
+
+def soft_impute(
+    matrix: Float[np.ndarray, "n m"],
+    shrinkage: float = 0.1,
+    iterations: int = 100,
+    tol: float = 1e-4,
+) -> Float[np.ndarray, "n m"]:
+    r"""The matrix X that minimises, over the observed entries,
+
+    .. math:: \tfrac12 \sum_{ij} (X_{ij} - Y_{ij})^2 + \lambda \|X\|_*,
+
+    by :math:`X \leftarrow U (\Sigma - \lambda)_+ V^T` of the matrix whose missing entries are X's.
+
+    Parameters
+    ----------
+    matrix : NaN where missing. Centre it first: missing entries begin at zero.
+    shrinkage : lambda, relative to the largest singular value of the matrix with zeros in it (at 1
+        the result is zero).
+    iterations : most steps to take.
+    tol : stops where a step changes X by less, relatively.
+
+    Returns
+    -------
+    (n, m) : X, the shrunken entries where they are observed too.
+
+    References
+    ----------
+    Mazumder, Hastie and Tibshirani, "Spectral regularization algorithms for learning large
+    incomplete matrices", Journal of Machine Learning Research 11 (2010), algorithm 1.
+    """
+    if not 0 <= shrinkage <= 1:
+        raise ValueError(f"soft_impute: shrinkage was {shrinkage}; pass a number between 0 and 1")
+    if iterations < 1:
+        raise ValueError(f"soft_impute: iterations was {iterations}; pass at least 1")
+    memory.require(8 * 6 * matrix.size, f"completing a matrix {matrix.shape}", "pass fewer columns")
+    observed = ~np.isnan(matrix)
+    with enable_x64():
+        return np.asarray(
+            _iterate(jnp.asarray(np.nan_to_num(matrix)), observed, shrinkage, iterations, tol)
+        )
+
+
+def soft_impute_responses(
+    observed: Responses,
+    drug: Indices,
+    cell: Indices,
+    shrinkage: float = 0.2,
+    iterations: int = 60,
+    tol: float = 1e-3,
+) -> Float[np.ndarray, "n genes"]:
+    """`soft_impute` of drugs x (gene, cell line), less the mean over each cell line.
+
+    Parameters
+    ----------
+    observed : Responses
+    drug, cell : (n,)
+        The pairs to impute.
+    shrinkage, iterations, tol : see `soft_impute`.
+    """
+    compact = observed.compact()
+    centres = mean_over_cell(compact, compact.drug, np.arange(compact.number_of_cells))
+    tensor = compact.tensor() - centres.T
+    shape = tensor.shape
+    filled = soft_impute(tensor.reshape(shape[0], -1), shrinkage, iterations, tol)
+    return at_pairs(observed, drug, cell, filled.reshape(shape) + centres.T)
+
+
+@functools.partial(jax.jit, static_argnames="iterations")
+def _iterate(values, observed, shrinkage, iterations, tol):
+    largest = spectral_map(values, jnp.ones_like)[1][-1]
+
+    def scale(singular):
+        kept = jnp.maximum(singular - shrinkage * largest, 0)
+        return jnp.where(kept > 0, kept / jnp.where(kept > 0, singular, 1), 0)
+
+    def step(state):
+        count, _, now = state
+        new, _ = spectral_map(jnp.where(observed, values, now), scale)
+        size = jnp.maximum(jnp.linalg.norm(now), jnp.finfo(now.dtype).tiny)
+        return count + 1, jnp.linalg.norm(new - now) / size, new
+
+    def going_on(state):
+        return (state[0] < iterations) & (state[1] > tol)
+
+    first = (jnp.zeros((), int), jnp.asarray(jnp.inf), jnp.zeros_like(values))
+    return jax.lax.while_loop(going_on, step, first)[2]
