@@ -8,7 +8,10 @@ from ntkmc.solvers.pattern_solve import (
     RowCompletion,
     best_ridge,
     complete_rows,
+    leave_one_out,
     leave_one_out_error,
+    minimise_over_ridges,
+    row_scales,
 )
 from ntkmc.solvers.result import (
     Prepared,
@@ -32,5 +35,8 @@ __all__ = [
     "best_ridge",
     "complete_rows",
     "group_rows",
+    "leave_one_out",
     "leave_one_out_error",
+    "minimise_over_ridges",
+    "row_scales",
 ]

@@ -35,22 +35,29 @@ class RowCompletion:
     completed : (m, n), observed values as they were, predictions elsewhere.
     left_out : (m, n), the prediction of every entry from the *other* observed entries of its row:
         equal to `completed` where that was missing, exact leave-one-out where it was observed.
-    std : (m, n), standard deviation of entry minus `left_out`, noise of the size of the ridge
-        included: the square root of :math:`s_i^2 (k_{**} - k_*^T A^{-1} k_* + \mathrm{shift})`.
+    variance : (m, n), of entry minus `left_out` up to a factor for each row, noise of the size of
+        the ridge included: :math:`v_{ij} = k_{**} - k_*^T A^{-1} k_* + \mathrm{shift}`.
     scale : (m,), :math:`s_i^2`, the mean over the row of squared leave-one-out errors, each over
         its variance, and over a few more of the median row's size.
     ridge : relative to the mean of the kernel's diagonal over observed columns.
     patterns : how many different ones the rows have.
 
-    `left_out`, `std` and `scale` are None where they were not asked for.
+    `left_out`, `variance` and `scale` are None where they were not asked for.
     """
 
     completed: Float[np.ndarray, "m n"]
     left_out: Float[np.ndarray, "m n"] | None
-    std: Float[np.ndarray, "m n"] | None
+    variance: Float[np.ndarray, "m n"] | None
     scale: Float[np.ndarray, " m"] | None
     ridge: float
     patterns: int
+
+    @property
+    def std(self) -> Float[np.ndarray, "m n"] | None:
+        """(m, n), the standard deviation :math:`s_i \sqrt{v_{ij}}`, or None."""
+        if self.variance is None or self.scale is None:
+            return None
+        return np.sqrt(self.scale[:, None] * self.variance)
 
 
 def complete_rows(
@@ -84,8 +91,8 @@ def complete_rows(
 
     Raises
     ------
-    ValueError : shapes do not fit, the kernel is not finite, nothing is observed, the ridge is no
-        number >= 0.
+    ValueError : shapes do not fit, the kernel is not finite, the ridge is no number >= 0, or it is
+        "loo" and nothing is observed.
     SingularKernelError : a larger ridge is needed.
     NotEnoughMemoryError : before anything is allocated.
     """
@@ -117,8 +124,7 @@ def complete_rows(
     if left_out is None or variance is None:
         return RowCompletion(completed, None, None, None, ridge, len(patterns))
     scale = row_scales(values - left_out, variance)
-    std = np.sqrt(scale[:, None] * variance)
-    return RowCompletion(completed, left_out, std, scale, ridge, len(patterns))
+    return RowCompletion(completed, left_out, variance, scale, ridge, len(patterns))
 
 
 def best_ridge(
@@ -137,6 +143,22 @@ def best_ridge(
     )
 
 
+def leave_one_out(
+    kernel: Float[np.ndarray, "n n"], values: Float[np.ndarray, "m n"], ridge: float
+) -> Float[np.ndarray, "m n"]:
+    """Prediction of each observed entry from the others of its row; NaN where nothing is observed.
+
+    See `complete_rows` for the parameters and errors.
+    """
+    kernel, values, patterns, mean = _checked(kernel, values)
+    check_ridge(ridge)
+    predictions = np.full(values.shape, np.nan)
+    for (rows, observed, _), factor in _factors(kernel, patterns, ridge, mean, True):
+        right = values[np.ix_(rows, observed)].T
+        predictions[np.ix_(rows, observed)] = factor.leave_one_out(right, factor.solve(right)).T
+    return predictions
+
+
 def leave_one_out_error(
     kernel: Float[np.ndarray, "n n"], values: Float[np.ndarray, "m n"], ridge: float
 ) -> float:
@@ -145,17 +167,13 @@ def leave_one_out_error(
     Infinite where the kernel is singular with this ridge. What ridges, depths and priors are chosen
     by; see `complete_rows` for the parameters.
     """
-    kernel, values, patterns, mean = _checked(kernel, values)
-    check_ridge(ridge)
-    total, count = 0.0, 0
     try:
-        for (rows, observed, _), factor in _factors(kernel, patterns, ridge, mean, True):
-            right = values[np.ix_(rows, observed)].T
-            errors = right - factor.leave_one_out(right, factor.solve(right))
-            total, count = total + float(np.square(errors).sum()), count + errors.size
+        errors = np.asarray(values) - leave_one_out(kernel, values, ridge)
     except SingularKernelError:
         return np.inf
-    return float(np.sqrt(total / count))
+    if np.isnan(errors).all():
+        raise ValueError("nothing is observed, and so nothing can be left out: every value is NaN")
+    return float(np.sqrt(np.nanmean(np.square(errors))))
 
 
 def minimise_over_ridges(
@@ -191,13 +209,14 @@ def row_scales(
 
     Parameters
     ----------
-    errors : (m, n), NaN where there is none; at least one.
+    errors : (m, n), NaN where there is none.
     variances : (m, n), up to one factor a row.
     """
     known = np.isfinite(errors)
     ratios = np.where(known, np.square(errors), 0) / np.where(known, variances, 1)
     sums, counts = ratios.sum(axis=1), known.sum(axis=1)
-    shared = np.median(sums[counts > 0] / counts[counts > 0])
+    some = counts > 0
+    shared = np.median(sums[some] / counts[some]) if some.any() else 1.0
     return (sums + _SHARED_ERRORS * shared) / (counts + _SHARED_ERRORS)
 
 
@@ -229,7 +248,6 @@ def _checked(kernel, values):
         row, column = np.argwhere(np.isinf(values))[0]
         raise ValueError(f"values[{row}, {column}] is infinite; mark what is missing as NaN")
     observed = ~np.isnan(values)
-    if not observed.any():
-        raise ValueError("nothing is observed: every value is NaN")
-    mean = float(np.diagonal(kernel)[observed.any(axis=0)].mean())
+    used = observed.any(axis=0)
+    mean = float(np.diagonal(kernel)[used if used.any() else slice(None)].mean())
     return kernel, values, group_rows(observed), mean

@@ -55,8 +55,8 @@ def test_every_entry_from_the_others_of_its_row(ridge):
         [[by_hand(kernel, values, ridge, i, j) for j in range(9)] for i in range(12)]
     )
     np.testing.assert_allclose(result.left_out, expected[..., 0], rtol=1e-9, atol=1e-12)
-    spread = result.std**2 / result.scale[:, None]
-    np.testing.assert_allclose(spread, expected[..., 1], rtol=1e-9)
+    np.testing.assert_allclose(result.variance, expected[..., 1], rtol=1e-9)
+    np.testing.assert_allclose(result.std**2, result.scale[:, None] * result.variance)
     error = np.sqrt(np.mean((values - expected[..., 0])[observed] ** 2))
     np.testing.assert_allclose(leave_one_out_error(kernel, values, ridge), error, rtol=1e-9)
     alone = complete_rows(kernel, values, ridge=ridge)
@@ -69,7 +69,7 @@ def test_scale_is_the_rows_own_with_a_little_of_the_tables():
     values[:25] *= 10
     result = complete_rows(kernel, values, ridge=0.1, uncertainty=True)
     observed = ~np.isnan(values)
-    ratios = (values - result.left_out) ** 2 / (result.std**2 / result.scale[:, None])
+    ratios = (values - result.left_out) ** 2 / result.variance
     means = np.array(
         [row[seen].mean() if seen.any() else 0 for row, seen in zip(ratios, observed, strict=True)]
     )
@@ -146,7 +146,7 @@ def test_arguments_are_checked(unchecked):
     cases = [
         ((kernel[:3, :3], values), {}, r"kernel has shape \(3, 3\) and the table 9 columns"),
         ((kernel * np.nan, values), {}, "kernel has entries that are not finite"),
-        ((kernel, values * np.nan), {}, "nothing is observed"),
+        ((kernel, values * np.nan), {"ridge": "loo"}, "nothing is observed"),
         (
             (kernel, np.where(np.isnan(values), np.inf, values)),
             {},
