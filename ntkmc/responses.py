@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Integer
 
 from ntkmc import memory
 
-Indices = Integer[np.ndarray, " n"]
+Indices = Integer[np.ndarray, " pairs"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +159,26 @@ def from_tensor(
     drug, cell = np.nonzero(observed)
     profiles = np.asarray(tensor[drug, :, cell], np.float64)
     return Responses(profiles, drug, cell, tuple(drugs), tuple(genes), tuple(cells))
+
+
+def compact_places(
+    observed: Responses, drug: Indices, cell: Indices
+) -> tuple[Indices, Indices, Bool[np.ndarray, " q"]]:
+    """Where pairs are in ``observed.compact()``: drug and cell of those it knows, and which it does.
+
+    Parameters
+    ----------
+    observed : Responses
+    drug, cell : (q,), places in ``observed.drugs`` and ``observed.cells``.
+
+    Returns
+    -------
+    drug, cell : (k,), of the pairs whose drug and cell line have profiles.
+    known : (q,), True for these pairs.
+    """
+    drugs, cells = np.unique(observed.drug), np.unique(observed.cell)
+    known = np.isin(drug, drugs) & np.isin(cell, cells)
+    return np.searchsorted(drugs, drug[known]), np.searchsorted(cells, cell[known]), known
 
 
 def group_means(

@@ -9,10 +9,9 @@ from jaxtyping import Float
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
-from ntkmc.baselines.falrtc import at_pairs
-from ntkmc.baselines.low_rank import spectral_map
+from ntkmc.baselines.low_rank import one_blas_thread, spectral_map
 from ntkmc.baselines.means import mean_over_cell
-from ntkmc.responses import Indices, Responses
+from ntkmc.responses import Indices, Responses, compact_places
 
 
 def soft_impute(
@@ -50,7 +49,7 @@ def soft_impute(
         raise ValueError(f"soft_impute: iterations was {iterations}; pass at least 1")
     memory.require(8 * 6 * matrix.size, f"completing a matrix {matrix.shape}", "pass fewer columns")
     observed = ~np.isnan(matrix)
-    with enable_x64():
+    with enable_x64(), one_blas_thread():
         return np.asarray(
             _iterate(jnp.asarray(np.nan_to_num(matrix)), observed, shrinkage, iterations, tol)
         )
@@ -75,10 +74,25 @@ def soft_impute_responses(
     """
     compact = observed.compact()
     centres = mean_over_cell(compact, compact.drug, np.arange(compact.number_of_cells))
-    tensor = compact.tensor() - centres.T
-    shape = tensor.shape
-    filled = soft_impute(tensor.reshape(shape[0], -1), shrinkage, iterations, tol)
-    return at_pairs(observed, drug, cell, filled.reshape(shape) + centres.T)
+    # Every iterate's profiles of a cell line are sums of those observed in it, so that coordinates
+    # in an orthonormal basis of these, as many as there are profiles, stand for all genes.
+    blocks, bases = [], []
+    for line, centre in enumerate(centres):
+        rows = np.flatnonzero(compact.cell == line)
+        basis, coordinates = np.linalg.qr((compact.profiles[rows] - centre).T)
+        block = np.full((compact.number_of_drugs, basis.shape[1]), np.nan)
+        block[compact.drug[rows]] = coordinates.T
+        blocks.append(block)
+        bases.append(basis)
+    filled = soft_impute(np.concatenate(blocks, axis=1), shrinkage, iterations, tol)
+    ends = np.cumsum([0, *(basis.shape[1] for basis in bases)])
+    imputed = mean_over_cell(observed, drug, cell)
+    rows, lines, known = compact_places(observed, drug, cell)
+    for line, basis in enumerate(bases):
+        asked = np.flatnonzero(known)[lines == line]
+        coordinates = filled[rows[lines == line], ends[line] : ends[line + 1]]
+        imputed[asked] = coordinates @ basis.T + centres[line]
+    return imputed
 
 
 @functools.partial(jax.jit, static_argnames="iterations")

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from ntkmc import _spelling
 from ntkmc.config import Config, ConfigError, read, validate
 from ntkmc.experiments import (
+    cmap,
+    cmap_report,
     finite_width,
     identity_prior,
     inpainting,
@@ -57,6 +59,7 @@ EXPERIMENTS = {
             identity_prior.run,
             identity_prior.table,
         ),
+        Experiment("cmap", cmap.CmapConfig, cmap.run, cmap_report.table),
     )
 }
 
