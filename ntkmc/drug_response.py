@@ -95,15 +95,19 @@ def impute_responses(
     table = np.full((len(observed.genes), n + q), np.nan)
     table[:, :n] = (observed.profiles - means[:n]).T
     chosen = 0
-    network = {"depth": depth, "activation": activation}
+    kernel_of = functools.partial(_kernel, depth=depth, activation=activation)
     if ridge == "loo":
         some = _spread(n, ridge_columns)
-        kernels = [dense_ntk(prior[:, some], **network) for prior in priors]
+        kernels = [kernel_of(prior[:, some]) for prior in priors]
         chosen, ridge = _least_error(kernels, table[:, some], progress)
-    kernel = dense_ntk(priors[chosen], **network)
+    kernel = kernel_of(priors[chosen])
     solved = complete_rows(kernel, table, ridge=ridge, uncertainty=uncertainty, progress=progress)
     std = None if solved.std is None else solved.std[:, n:].T
     return ImputedResponses(solved.completed[:, n:].T + means[n:], std, solved.ridge, chosen)
+
+
+def _kernel(features, depth, activation) -> np.ndarray:
+    return np.asarray(dense_ntk(features, depth=depth, activation=activation))
 
 
 def _spread(n, columns):

@@ -59,11 +59,16 @@ class Scores:
     def joined(cls, parts: Sequence["Scores"]) -> "Scores":
         """Of the profiles of all parts."""
         columns = zip(*(part.columns() for part in parts), strict=True)
-        return cls(*map(np.concatenate, columns), parts[0].genes)
+        return cls._of_columns(list(map(np.concatenate, columns)), parts[0].genes)
 
     def take(self, chosen: np.ndarray) -> "Scores":
         """Of some profiles, by place or by mask."""
-        return Scores(*(column[chosen] for column in self.columns()), self.genes)
+        return self._of_columns([column[chosen] for column in self.columns()], self.genes)
+
+    @classmethod
+    def _of_columns(cls, columns: list[np.ndarray], genes: int) -> "Scores":
+        names = [field.name for field in dataclasses.fields(cls)[:-1]]
+        return cls(**dict(zip(names, columns, strict=True)), genes=genes)
 
     def columns(self) -> tuple[PerProfile, ...]:
         """All that is one a profile, in the order of the attributes."""

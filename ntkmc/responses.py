@@ -164,7 +164,7 @@ def from_tensor(
 def compact_places(
     observed: Responses, drug: Indices, cell: Indices
 ) -> tuple[Indices, Indices, Bool[np.ndarray, " q"]]:
-    """Where pairs are in ``observed.compact()``: drug and cell of those it knows, and which it does.
+    """Where pairs are in ``observed.compact()``, of those it knows; and which it knows.
 
     Parameters
     ----------

@@ -63,9 +63,9 @@ class Trained:
 def train_autoencoder(
     profiles: Float[np.ndarray, "n genes"],
     width: int = 1024,
-    steps: int = 300,
+    steps: int = 150,
     rate: float = 1e-3,
-    batch: int = 256,
+    batch: int = 128,
     seed: int = 0,
 ) -> Trained:
     """Fit an autoencoder to profiles with Adam, in float32.
@@ -86,13 +86,11 @@ def train_autoencoder(
     data = jnp.asarray(profiles / scale, jnp.float32)
     model = Autoencoder(data.shape[1], width, nnx.Rngs(seed))
     graph, weights = nnx.split(model)
-    optimiser = optax.adam(optax.cosine_decay_schedule(rate, steps))
-    update = jax.jit(functools.partial(_update, graph, optimiser))
-    state = optimiser.init(weights)
+    state = _optimiser(rate, steps).init(weights)
     draws = np.random.default_rng(seed)
     for _ in range(steps):
         rows = draws.permutation(len(data))[:batch] if batch < len(data) else slice(None)
-        weights, state = update(weights, state, data[rows])
+        weights, state = _update(graph, rate, steps, weights, state, data[rows])
     nnx.update(model, weights)
     left = float(_loss(graph, weights, data) / jnp.mean(data**2))
     return Trained(model, scale, left)
@@ -103,9 +101,9 @@ def autoencoder_style_transfer(
     drug: Indices,
     cell: Indices,
     width: int = 1024,
-    steps: int = 300,
+    steps: int = 150,
     rate: float = 1e-3,
-    batch: int = 256,
+    batch: int = 128,
     seed: int = 0,
 ) -> Float[np.ndarray, "n genes"]:
     """`style_transfer` in the latent space of an autoencoder that is trained on what is observed.
@@ -126,9 +124,14 @@ def autoencoder_style_transfer(
     return in_latent_space(observed, drug, cell, trained.encode, trained.decode)
 
 
-def _update(graph, optimiser, weights, state, data):
+def _optimiser(rate, steps):
+    return optax.adam(optax.cosine_decay_schedule(rate, steps))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _update(graph, rate, steps, weights, state, data):
     gradient = jax.grad(functools.partial(_loss, graph))(weights, data)
-    updates, state = optimiser.update(gradient, state, weights)
+    updates, state = _optimiser(rate, steps).update(gradient, state, weights)
     return optax.apply_updates(weights, updates), state
 
 

@@ -13,7 +13,7 @@ from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.baselines.low_rank import one_blas_thread, spectral_map
 from ntkmc.baselines.means import mean_over_cell
-from ntkmc.responses import Indices, Responses, compact_places
+from ntkmc.responses import Indices, Responses
 
 _START = 1.0  # of the threshold, in units of the largest singular value: everything is smoothed
 _DECAYING = 0.8  # share of the iterations in which it falls
@@ -132,22 +132,26 @@ def falrtc(
     drug, cell : (n,)
         The pairs to impute.
     alpha : of drugs, genes and cell lines; as in Hodos et al. (2018).
-    smoothing, iterations, dtype : see `complete_tensor`. Profiles are noisy: a few steps, as in Hodos
-        et al., are better than many.
+    smoothing, iterations, dtype : see `complete_tensor`. Profiles are noisy: a few steps,
+        as in Hodos et al., are better than many.
     """
-    compact = observed.compact()
-    tensor = compact.tensor()
+    tensor = observed.tensor()
+    known = ~np.isnan(tensor)
+    # Drugs and cell lines without profiles: zeros change no singular value, and the compiled
+    # program's shape is the same however few profiles of a table are observed.
+    seen = observed.availability()
+    empty = ~(seen.any(axis=1)[:, None, None] & seen.any(axis=0))
     filled = complete_tensor(
-        tensor,
-        ~np.isnan(tensor),
+        np.where(empty, 0, tensor),
+        known | empty,
         alpha=alpha,
         smoothing=smoothing,
         iterations=iterations,
         dtype=dtype,
     ).tensor
     imputed = mean_over_cell(observed, drug, cell)
-    rows, lines, known = compact_places(observed, drug, cell)
-    imputed[known] = filled[rows, :, lines]
+    has = seen.any(axis=1)[drug] & seen.any(axis=0)[cell]
+    imputed[has] = filled[drug[has], :, cell[has]]
     return imputed
 
 

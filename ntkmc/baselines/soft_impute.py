@@ -20,7 +20,9 @@ def soft_impute(
     iterations: int = 100,
     tol: float = 1e-4,
 ) -> Float[np.ndarray, "n m"]:
-    r"""The matrix X that minimises, over the observed entries,
+    r"""The matrix X of least shrunken distance to the observed entries.
+
+    It minimises, over the observed entries,
 
     .. math:: \tfrac12 \sum_{ij} (X_{ij} - Y_{ij})^2 + \lambda \|X\|_*,
 

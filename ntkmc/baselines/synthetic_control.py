@@ -1,6 +1,7 @@
 """Synthetic control: a cell line as a weighted mean of others, weights on the simplex."""
 
 import numpy as np
+import scipy.linalg
 from jaxtyping import Float
 from scipy.optimize import nnls
 
@@ -59,7 +60,8 @@ def simplex_weights(
 
     Non-negative least squares of the triangular factor, with the sum as one more, heavy equation.
     """
-    factor = np.linalg.qr(np.column_stack([donors, target]), mode="r")
+    factor = scipy.linalg.qr(np.column_stack([donors, target]), mode="r", check_finite=False)[0]
+    factor = factor[: factor.shape[1]]
     triangle, right = factor[:, :-1], factor[:, -1]
     heavy = _SUM * (np.abs(triangle).max() or 1.0)
     weights, _ = nnls(

@@ -84,9 +84,9 @@ def _pairs(path, file, ids, signatures):
     if drug and "cell_id" in held:
         parts = [held[drug], *(held[key] for key in _CONDITION if key in held)]
         return _join(parts), held["cell_id"]
-    matches = [_NAME.fullmatch(name) for name in ids]
-    if not all(matches):
-        strange = next(name for name, match in zip(ids, matches, strict=True) if not match)
+    matches = [match for match in map(_NAME.fullmatch, ids) if match]
+    if len(matches) < len(ids):
+        strange = next(name for name in ids if not _NAME.fullmatch(name))
         raise ValueError(
             f"{path}: signature {strange!r} does not say its drug and cell line, nor does "
             f"/{COLUMNS} (cell_id with pert_iname or pert_id); pass signatures, the table of "

@@ -30,7 +30,7 @@ REFERENCE = "MCF7"
 """The cell line that the paper's reference prior embeds drugs with (SI appendix D)."""
 
 LEFT_OUT = ("SNU1040", "HEK293T", "HS27A")
-"""Cell lines of fewer than ten drugs in ``large.mat``, which the paper leaves out (SI appendix C)."""
+"""Cell lines of fewer than ten drugs in ``large.mat``, which the paper leaves out (appendix C)."""
 
 
 def load_responses(

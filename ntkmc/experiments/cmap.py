@@ -154,7 +154,9 @@ def split_off(config: CmapConfig) -> tuple[Responses, Responses]:
             f"{data.path}: no cell line beside {data.reference} has {data.fewest} profiles; set "
             "data.fewest"
         )
-    return responses.take(kept[responses.cell]), responses.take(is_reference)
+    used = responses.take(kept[responses.cell] | is_reference).compact()
+    is_reference = used.of_cells((data.reference,))
+    return used.take(~is_reference), used.take(is_reference)
 
 
 def _tasks(config, imputed) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -212,13 +214,12 @@ def _read(path) -> tuple[Scores, float, float] | None:
     if path is None or not path.is_file():
         return None
     with np.load(path) as held:
-        columns = [held[f"column{number}"] for number in range(6)]
-        return Scores(*columns, int(held["genes"])), float(held["covered"]), float(held["seconds"])
+        scores = Scores(**{field.name: held[field.name] for field in dataclasses.fields(Scores)})
+        return scores, float(held["covered"]), float(held["seconds"])
 
 
 def _write(path, scores, covered, seconds) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {f"column{number}": column for number, column in enumerate(scores.columns())}
-    np.savez(path, **columns, genes=scores.genes, covered=covered, seconds=seconds)
+    np.savez(path, **dataclasses.asdict(scores), covered=covered, seconds=seconds)

@@ -184,8 +184,11 @@ def synthetic_interventions(
 
 
 def _as_in_the_paper(pairs, features, identity, uncertainty):
+    observed, drug, cell = pairs
     features = priors.with_identity(features, identity)
-    return impute_responses(*pairs, features, ridge=0.0, centred=False, uncertainty=uncertainty)
+    return impute_responses(
+        observed, drug, cell, features, ridge=0.0, centred=False, uncertainty=uncertainty
+    )
 
 
 def _imputed(fold, made):
@@ -230,15 +233,20 @@ PRIORS: dict[str, Callable[..., Method]] = {
 }
 
 
+METHODS = ("ntk", *BASELINES)
+
+
 def baseline_from(spelling: Any) -> Baseline:
     """The baseline that is spelled, such as ``{"dnpp": {"neighbours": 10}}``."""
     return _spelling.make(spelling, BASELINES, "impute")
 
 
 def method_from(spelling: Any) -> Method:
-    """The method that is spelled: a baseline, or ``{"ntk": prior}`` for the network with a prior."""
+    """The method that is spelled: a baseline, or ``{"ntk": prior}``, the network with a prior."""
     name, _ = _spelling.split(spelling, "method")
     if name == "ntk":
         prior = spelling["ntk"] if isinstance(spelling, dict) else None
         return _spelling.make(prior, PRIORS, "method ntk")
-    return _spelling.make(spelling, {**BASELINES, "ntk": PRIORS}, "method").run
+    if name not in BASELINES:
+        raise ValueError(f"method: unknown name {name!r}; {_spelling.nearest(name, METHODS)}")
+    return _spelling.make(spelling, BASELINES, "method").run
