@@ -163,7 +163,9 @@ def from_tensor(
 
 def compact_places(
     observed: Responses, drug: Indices, cell: Indices
-) -> tuple[Indices, Indices, Bool[np.ndarray, " q"]]:
+) -> tuple[
+    Integer[np.ndarray, " known"], Integer[np.ndarray, " known"], Bool[np.ndarray, " pairs"]
+]:
     """Where pairs are in ``observed.compact()``, of those it knows; and which it knows.
 
     Parameters

@@ -75,7 +75,8 @@ def soft_impute_responses(
     shrinkage, iterations, tol : see `soft_impute`.
     """
     compact = observed.compact()
-    centres = mean_over_cell(compact, compact.drug, np.arange(compact.number_of_cells))
+    lines = np.arange(compact.number_of_cells)
+    centres = mean_over_cell(compact, lines, lines)
     # Every iterate's profiles of a cell line are sums of those observed in it, so that coordinates
     # in an orthonormal basis of these, as many as there are profiles, stand for all genes.
     blocks, bases = [], []

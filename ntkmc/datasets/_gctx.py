@@ -86,7 +86,7 @@ def _pairs(path, file, ids, signatures):
         return _join(parts), held["cell_id"]
     matches = [match for match in map(_NAME.fullmatch, ids) if match]
     if len(matches) < len(ids):
-        strange = next(name for name in ids if not _NAME.fullmatch(name))
+        strange = next(str(name) for name in ids if not _NAME.fullmatch(name))
         raise ValueError(
             f"{path}: signature {strange!r} does not say its drug and cell line, nor does "
             f"/{COLUMNS} (cell_id with pert_iname or pert_id); pass signatures, the table of "
@@ -109,7 +109,7 @@ def _from_table(path, ids, signatures):
     if absent:
         raise ValueError(
             f"{signatures} lacks {len(absent)} of the {len(ids)} signatures of {path}, such as "
-            f"{absent[0]!r}"
+            f"{str(absent[0])!r}"
         )
     table = table.loc[ids]
     parts = [table[key].to_numpy(str) for key in (drug, *_CONDITION) if key in table.columns]

@@ -37,12 +37,12 @@ def read(path: Path) -> Responses:
 def _read_old(path):
     """MATLAB 5 to 7."""
     try:
-        held = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-        _require_keys(path, held)
-        _require_memory(path, held[TENSOR][0])
-        arrays = scipy.io.loadmat(path, variable_names=[TENSOR, *NAMES])
-    except (TypeError, NotImplementedError, OSError, scipy.io.matlab.MatReadError) as error:
+        held = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
+    except (ValueError, TypeError, NotImplementedError, scipy.io.matlab.MatReadError) as error:
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from None
+    _require_keys(path, held)
+    _require_memory(path, held[TENSOR])
+    arrays = scipy.io.loadmat(path, variable_names=[TENSOR, *NAMES])
     return arrays[TENSOR], *(_strings(arrays[name]) for name in NAMES)
 
 
