@@ -11,6 +11,7 @@ from ntkmc.architecture import Layer, Relu
 from ntkmc.baselines.means import mean_over_cell
 from ntkmc.kernels import dense_ntk
 from ntkmc.priors.columns import Columns
+from ntkmc.response_metrics import Profiles
 from ntkmc.responses import Indices, Responses
 from ntkmc.solvers.pattern_solve import complete_rows, leave_one_out_error, minimise_over_ridges
 from ntkmc.solvers.result import Progress
@@ -39,12 +40,12 @@ def impute_responses(
     observed: Responses,
     drug: Indices,
     cell: Indices,
-    features: Columns | Sequence[Columns],
+    features: Columns | Sequence[Float[np.ndarray, "_ columns"]],
     *,
     depth: int = 1,
     activation: Layer | str | dict = Relu(),
     ridge: float | str = "loo",
-    centred: bool = True,
+    centre: Profiles | None = None,
     uncertainty: bool = False,
     ridge_columns: int = 1000,
     progress: Progress | None = None,
@@ -62,8 +63,9 @@ def impute_responses(
     depth, activation : of the network; see `dense_ntk`.
     ridge : relative to the mean of the kernel's diagonal; or "loo", with the least leave-one-out
         error (`best_ridge`).
-    centred : whether the network learns what a profile is beside the mean over its cell line. Else,
-        as in the paper, it learns the profile.
+    centre : (n + q, genes)
+        What the network learns the differences of profiles from: the mean over the cell line where
+        not given. Zeros, as in the paper, make it learn the profiles.
     uncertainty : whether to compute ``std``.
     ridge_columns : "loo" looks at so many observed columns at most, evenly spread: the noise that a
         ridge stands for does not depend on how many there are, and a factorisation takes the cube.
@@ -87,13 +89,14 @@ def impute_responses(
             )
     if len(priors) != 1 and ridge != "loo":
         raise ValueError(f"there are {len(priors)} priors and ridge was {ridge}; pass 'loo' or one")
-    means = np.zeros((n + q, len(observed.genes)))
-    if centred:
-        means = mean_over_cell(
-            observed, np.concatenate([observed.drug, drug]), np.concatenate([observed.cell, cell])
+    if centre is None:
+        centre = cell_means(observed, drug, cell)
+    if centre.shape != (n + q, len(observed.genes)):
+        raise ValueError(
+            f"centre is {centre.shape}; pass a profile for each of {n} observed and {q} asked pairs"
         )
     table = np.full((len(observed.genes), n + q), np.nan)
-    table[:, :n] = (observed.profiles - means[:n]).T
+    table[:, :n] = (observed.profiles - centre[:n]).T
     chosen = 0
     kernel_of = functools.partial(_kernel, depth=depth, activation=activation)
     if ridge == "loo":
@@ -103,7 +106,7 @@ def impute_responses(
     kernel = kernel_of(priors[chosen])
     solved = complete_rows(kernel, table, ridge=ridge, uncertainty=uncertainty, progress=progress)
     std = None if solved.std is None else solved.std[:, n:].T
-    return ImputedResponses(solved.completed[:, n:].T + means[n:], std, solved.ridge, chosen)
+    return ImputedResponses(solved.completed[:, n:].T + centre[n:], std, solved.ridge, chosen)
 
 
 def _kernel(features, depth, activation) -> np.ndarray:
@@ -130,6 +133,34 @@ def _least_error(kernels, table, progress):
     ]
     best = int(np.argmin(errors))
     return best, ridges[best]
+
+
+def cell_means(observed: Responses, drug: Indices, cell: Indices) -> Profiles:
+    """Means over the cell lines of the observed columns, then of those asked for: (n + q, genes)."""
+    drugs, cells = (np.concatenate(pair) for pair in ((observed.drug, drug), (observed.cell, cell)))
+    return mean_over_cell(observed, drugs, cells)
+
+
+def fitted_centre(observed: Responses, means: Profiles, imputed: Profiles) -> Profiles:
+    r"""Means plus the multiple of an imputation's difference from them that fits best.
+
+    .. math:: m + \alpha (\hat y - m), \qquad \alpha = \arg\min_\alpha
+              \sum \| y - m - \alpha (\hat y - m) \|^2,
+
+    the sum over observed columns. Of an imputation that was held out (`held_out_imputation`) it
+    says how far to trust it, and the network learns the rest.
+
+    Parameters
+    ----------
+    observed : Responses
+    means, imputed : (n + q, genes), the observed columns first.
+    """
+    n = len(observed)
+    beside = imputed - means
+    wanted = observed.profiles - means[:n]
+    size = float(np.sum(beside[:n] ** 2))
+    slope = float(np.sum(beside[:n] * wanted)) / size if size else 0.0
+    return means + slope * beside
 
 
 def in_dense_cells(

@@ -40,7 +40,7 @@ def synthetic_control(
         raise ValueError(f"synthetic_control: minimum was {minimum}; pass at least 1")
     places, available = observed.places(), observed.availability()
     imputed = mean_over_cell(observed, drug, cell)
-    for row, (one, line) in enumerate(zip(drug, cell, strict=True)):
+    for row, (one, line) in enumerate(zip(drug.tolist(), cell.tolist(), strict=True)):
         block = largest_block(available, line, one, minimum)
         if block is None:
             continue

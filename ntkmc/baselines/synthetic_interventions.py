@@ -141,7 +141,7 @@ _Problem = tuple[np.ndarray, Block, np.ndarray, np.ndarray, np.ndarray]
 
 def _over_cells(observed, drug, cell, minimum) -> Iterator[_Problem]:
     places, available = observed.places(), observed.availability()
-    for row, (one, line) in enumerate(zip(drug, cell, strict=True)):
+    for row, (one, line) in enumerate(zip(drug.tolist(), cell.tolist(), strict=True)):
         block = largest_block(available, line, one, minimum)
         if block is not None:
             matrix = observed.profiles[places[np.ix_(block.shared, block.donors)].T]
@@ -153,15 +153,14 @@ def _over_cells(observed, drug, cell, minimum) -> Iterator[_Problem]:
 def _over_actions(observed, drug, cell, minimum) -> Iterator[_Problem]:
     """Drugs that are observed in the same cell lines share their donors and one factorisation."""
     places, available = observed.places(), observed.availability()
-    alike: dict[tuple[int, bytes], list[int]] = {}
-    for row, (one, line) in enumerate(zip(drug, cell, strict=True)):
+    alike: dict[tuple[int, int | None, bytes], list[int]] = {}
+    for row, (one, line) in enumerate(zip(drug.tolist(), cell.tolist(), strict=True)):
         seen = available[one].copy()
         seen[line] = False
-        if available[one, line]:  # its own profile may not be a donor's: a problem of its own
-            alike[line, seen.tobytes() + one.tobytes()] = [row]
-        else:
-            alike.setdefault((line, seen.tobytes()), []).append(row)
-    for (line, _), rows in alike.items():
+        # Where the pair itself is observed, it may not be a donor: a problem of its own.
+        own = one if available[one, line] else None
+        alike.setdefault((line, own, seen.tobytes()), []).append(row)
+    for (line, _, _), rows in alike.items():
         asked = np.array(rows)
         cells = largest_block(available, line, int(drug[rows[0]]), minimum)
         if cells is not None:

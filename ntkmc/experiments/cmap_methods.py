@@ -10,7 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from ntkmc import _spelling, baselines, priors
-from ntkmc.drug_response import ImputedResponses, impute_responses, in_dense_cells
+from ntkmc.drug_response import (
+    ImputedResponses,
+    cell_means,
+    fitted_centre,
+    impute_responses,
+    in_dense_cells,
+)
 from ntkmc.responses import Indices, Responses
 
 DENSE = 150
@@ -93,12 +99,17 @@ def reference_cell(cell_weight: float = 1.25, identity: float = 1.5) -> Method:
 
 
 def imputation(
-    impute: Any, held_out: int = 0, cell_weight: float = 1.0, identity: float = 1.5
+    impute: Any,
+    held_out: int = 0,
+    residual: bool = True,
+    cell_weight: float = 1.0,
+    identity: float = 1.5,
 ) -> Method:
     """A baseline's imputation as prior: as in the paper, or with observed columns held out.
 
     With ``held_out`` parts, features are what the baseline makes of the column from others,
-    beside the cell line; leave-one-out chooses the ridge.
+    beside the cell line; leave-one-out chooses the ridge, and with ``residual`` the network learns
+    what is left of a fitted multiple of the imputation.
     """
     baseline = baseline_from(impute)
     if held_out == 1 or held_out < 0:
@@ -112,8 +123,11 @@ def imputation(
         pairs = fold.observed, fold.drug, fold.cell
         features = priors.held_out_imputation(*pairs, made, held_out)
         even = priors.evened_columns(features, len(fold.observed), 0)
+        centre = cell_means(*pairs)
+        if residual:
+            centre = fitted_centre(fold.observed, centre, features.T)
         features = priors.concatenated([even, priors.one_hot_cell(*pairs)], [1, cell_weight])
-        return impute_responses(*pairs, features, uncertainty=uncertainty)
+        return impute_responses(*pairs, features, centre=centre, uncertainty=uncertainty)
 
     return run
 
@@ -186,8 +200,9 @@ def synthetic_interventions(
 def _as_in_the_paper(pairs, features, identity, uncertainty):
     observed, drug, cell = pairs
     features = priors.with_identity(features, identity)
+    zero = np.zeros((features.shape[1], len(observed.genes)))
     return impute_responses(
-        observed, drug, cell, features, ridge=0.0, centred=False, uncertainty=uncertainty
+        observed, drug, cell, features, ridge=0.0, centre=zero, uncertainty=uncertainty
     )
 
 

@@ -33,13 +33,15 @@ def evened_columns(features: Columns, observed: int, power: float = 0.5) -> Colu
     return evened / (size or 1.0)
 
 
-def concatenated(blocks: Sequence[Columns], weights: Sequence[float] | None = None) -> Columns:
+def concatenated(
+    blocks: Sequence[Float[np.ndarray, "_ columns"]], weights: Sequence[float] | None = None
+) -> Float[np.ndarray, "stacked columns"]:
     """Features one below the other, each block times its weight: inner products add up."""
     weights = [1.0] * len(blocks) if weights is None else weights
     return np.concatenate([w * block for w, block in zip(weights, blocks, strict=True)])
 
 
-def with_identity(features: Columns, constant: float = 1.5) -> Columns:
+def with_identity(features: Columns, constant: float = 1.5) -> Float[np.ndarray, "stacked columns"]:
     r"""Features with ``constant`` times the identity below them, as unit columns.
 
     .. math:: \frac{1}{\sqrt{|z_j|^2 + c^2}} \begin{pmatrix} z_j \\ c\, e_j \end{pmatrix}
