@@ -136,7 +136,7 @@ def _least_error(kernels, table, progress):
 
 
 def cell_means(observed: Responses, drug: Indices, cell: Indices) -> Profiles:
-    """Means over the cell lines of the observed columns, then of those asked for: (n + q, genes)."""
+    """Means over the cell lines of observed columns, then of those asked for: (n + q, genes)."""
     drugs, cells = (np.concatenate(pair) for pair in ((observed.drug, drug), (observed.cell, cell)))
     return mean_over_cell(observed, drugs, cells)
 

@@ -139,8 +139,9 @@ def falrtc(
     known = ~np.isnan(tensor)
     # Drugs and cell lines without profiles: zeros change no singular value, and the compiled
     # program's shape is the same however few profiles of a table are observed.
-    seen = observed.availability()
-    empty = ~(seen.any(axis=1)[:, None, None] & seen.any(axis=0))
+    drugs = np.bincount(observed.drug, minlength=observed.number_of_drugs) > 0
+    cells = np.bincount(observed.cell, minlength=observed.number_of_cells) > 0
+    empty = ~(drugs[:, None, None] & cells)
     filled = complete_tensor(
         np.where(empty, 0, tensor),
         known | empty,
@@ -150,7 +151,7 @@ def falrtc(
         dtype=dtype,
     ).tensor
     imputed = mean_over_cell(observed, drug, cell)
-    has = seen.any(axis=1)[drug] & seen.any(axis=0)[cell]
+    has = drugs[drug] & cells[cell]
     imputed[has] = filled[drug[has], :, cell[has]]
     return imputed
 

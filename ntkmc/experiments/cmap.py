@@ -214,7 +214,8 @@ def _read(path) -> tuple[Scores, float, float] | None:
     if path is None or not path.is_file():
         return None
     with np.load(path) as held:
-        scores = Scores(**{field.name: held[field.name] for field in dataclasses.fields(Scores)})
+        columns = {field.name: held[field.name] for field in dataclasses.fields(Scores)}
+        scores = Scores(**{**columns, "genes": int(held["genes"])})
         return scores, float(held["covered"]), float(held["seconds"])
 
 

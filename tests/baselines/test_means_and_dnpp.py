@@ -92,7 +92,7 @@ def test_settings_that_make_no_sense_are_refused(table):
     asked = missing(table)
     with pytest.raises(ValueError, match="neighbours was 0; pass at least 1"):
         baselines.dnpp(table, *asked, neighbours=0)
-    with pytest.raises(ValueError, match="weight was 1.5; pass a number between 0 and 1"):
+    with pytest.raises(ValueError, match=r"weight was 1\.5; pass a number between 0 and 1"):
         baselines.two_way_mean(table, *asked, weight=1.5)
     with pytest.raises(ValueError, match="nothing is observed"):
         baselines.mean_over_cell(table.take(np.zeros(len(table), bool)), *asked)

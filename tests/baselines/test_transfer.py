@@ -38,7 +38,7 @@ def test_style_transfer_is_exact_where_effects_add_up():
 
 
 def test_style_transfer_without_sources_is_the_mean():
-    table, profiles = additive()
+    table, _ = additive()
     alone = table.take(table.cell != 1)
     made = baselines.style_transfer(alone, np.array([2]), np.array([0]))
     np.testing.assert_allclose(made[0], alone.profiles[alone.cell == 0].mean(axis=0))

@@ -207,7 +207,7 @@ def test_files_that_are_not_there_or_of_no_kind(table, mat, tmp_path, monkeypatc
     monkeypatch.setenv("NTKMC_DATA", str(tmp_path))
     with pytest.raises(ValueError, match=r"genes: 'TP53' is not in the file \(1 of 2"):
         load_responses("large.mat", genes=["gene 1", "TP53"])
-    with pytest.raises(ValueError, match="signatures was 'info.txt'"):
+    with pytest.raises(ValueError, match=r"signatures was 'info\.txt'"):
         load_responses("large.mat", signatures="info.txt")
 
 

@@ -211,7 +211,7 @@ def test_leave_one_out_chooses_prior_and_ridge():
     error = np.linalg.norm(made.profiles - profiles[drug, cell])
     means = baselines.mean_over_cell(table, drug, cell)
     assert error < np.linalg.norm(means - profiles[drug, cell])
-    with pytest.raises(ValueError, match="there are 2 priors and ridge was 0.1"):
+    with pytest.raises(ValueError, match=r"there are 2 priors and ridge was 0\.1"):
         impute_responses(table, drug, cell, [noise, features], ridge=0.1)
     with pytest.raises(ValueError, match=r"features have \d+ columns; pass one for each"):
         impute_responses(table, drug, cell, features[:, 1:])
