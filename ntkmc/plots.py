@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkmc.responses import Responses
+
 _INK = "#30363d"
 _ACCENT = "#c2410c"
 _LINES = (_ACCENT, "#0f766e", "#7c3aed", "#57606a")
@@ -306,6 +308,60 @@ def grouped_bars(values: Mapping[str, Mapping[str, Float[np.ndarray, " k"]]], la
     axes.legend(fontsize=8, frameon=False, labelcolor=_INK, ncols=2)
     axes.margins(y=0.25)
     _quiet(axes)
+    return figure
+
+
+def availability_map(imputed: Responses, reference: Responses) -> Figure:
+    """Which pairs are observed: a row a cell line, a column a drug, most observed first.
+
+    Parameters
+    ----------
+    imputed, reference : parts of one tensor; the reference cell line has another colour.
+    """
+    both = imputed.joined(reference).compact()
+    available = both.availability().astype(float)
+    available[:, np.isin(both.cells, [reference.cells[p] for p in np.unique(reference.cell)])] *= 2
+    drugs = np.argsort(-(available > 0).sum(axis=1), kind="stable")
+    cells = np.argsort(-(available > 0).sum(axis=0), kind="stable")
+    picture = available[np.ix_(drugs, cells)].T
+    figure = Figure(figsize=(7.2, 0.9 + 0.16 * len(cells)), layout="constrained")
+    axes = figure.add_subplot()
+    colours = np.array([[1, 1, 1], [0.06, 0.46, 0.43], [0.76, 0.25, 0.05]])
+    axes.imshow(colours[picture.astype(int)], aspect="auto", interpolation="nearest")
+    counts = (picture > 0).sum(axis=1)
+    labels = [f"{both.cells[cell]} ({count})" for cell, count in zip(cells, counts, strict=True)]
+    axes.set_yticks(range(len(cells)), labels, fontsize=7)
+    axes.set_xlabel(f"{len(drugs)} drugs", fontsize=9, color=_INK)
+    _quiet(axes)
+    axes.tick_params(axis="y", labelsize=7)
+    return figure
+
+
+def metric_bars(values: Mapping[str, Sequence[float]], metrics: Sequence[str], ours: str) -> Figure:
+    """A panel a measure, a bar a method.
+
+    Parameters
+    ----------
+    values : mapping of method to one value a measure.
+    metrics : names of the measures.
+    ours : the method that stands out.
+    """
+    names = list(values)
+    figure = Figure(
+        figsize=(2.3 * len(metrics) + 1.6, 0.7 + 0.21 * len(names)), layout="constrained"
+    )
+    panels = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
+    places = np.arange(len(names))[::-1]
+    for number, (axes, metric) in enumerate(zip(panels, metrics, strict=True)):
+        lengths = [values[name][number] for name in names]
+        colours = [_ACCENT if name == ours else _LINES[3] for name in names]
+        bars = axes.barh(places, lengths, color=colours, height=0.72)
+        axes.bar_label(bars, fmt="%.3f", fontsize=7, color=_INK, padding=2)
+        axes.set_title(metric, fontsize=9, color=_INK)
+        axes.margins(x=0.22)
+        axes.axvline(0, color=_INK, linewidth=0.6)
+        _quiet(axes)
+    panels[0].set_yticks(places, names, fontsize=8)
     return figure
 
 

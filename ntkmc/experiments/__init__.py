@@ -8,6 +8,8 @@ from ntkmc import _spelling
 from ntkmc.config import Config, ConfigError, read, validate
 from ntkmc.experiments import (
     calibration,
+    cmap,
+    cmap_report,
     finite_width,
     identity_prior,
     inpainting,
@@ -73,6 +75,7 @@ EXPERIMENTS = {
             calibration.table,
         ),
         Experiment("tables", tables.TablesConfig, tables.run, tables.table),
+        Experiment("cmap", cmap.CmapConfig, cmap.run, cmap_report.table),
     )
 }
 

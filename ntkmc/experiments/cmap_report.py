@@ -1,0 +1,252 @@
+"""What the drug-response experiment shows: the paper's tables and figures of its outcomes."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntkmc import plots
+from ntkmc.experiments.comparison import Table, readable_seconds
+from ntkmc.report import Report
+from ntkmc.response_metrics import METRICS, Scores, TTest, corrected_t_test
+from ntkmc.responses import Responses
+from ntkmc.results import ResultsFolder
+
+if TYPE_CHECKING:
+    from ntkmc.experiments.cmap import CmapConfig, Outcome
+
+TESTED = ("mean R2", "mean cosine", "mean of the three")
+SUBSETS = ("all", "dense", "sparse")
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Outcomes of all methods, seeds and folds, and what they were imputed from.
+
+    Attributes
+    ----------
+    config : CmapConfig
+    imputed, reference : the profiles that were imputed, and those of the reference cell line.
+    outcomes : in the order of seeds, folds and methods.
+    test_to_train : profiles in a fold over those it was trained on.
+    """
+
+    config: "CmapConfig"
+    imputed: Responses
+    reference: Responses
+    outcomes: "tuple[Outcome, ...]"
+    test_to_train: float
+
+    @property
+    def methods(self) -> list[str]:
+        """Names, in the order of the configuration."""
+        return list(self.config.methods)
+
+    def of(self, method: str, seed: int | None = None) -> "list[Outcome]":
+        """The outcomes of a method, of one seed or of all."""
+        return [one for one in self.outcomes if one.method == method and seed in (None, one.seed)]
+
+    def pooled(self, method: str, seed: int, subset: str = "all") -> Scores | None:
+        """Scores of all folds of a seed together, as SI appendix H takes them.
+
+        None where no profile is in the subset.
+        """
+        parts = []
+        for one in self.of(method, seed):
+            chosen = np.ones(len(one.dense), bool) if subset == "all" else one.dense
+            parts.append(one.scores.take(~chosen if subset == "sparse" else chosen))
+        scores = Scores.joined(parts)
+        return scores if len(scores.products) else None
+
+    def mean(self, method: str, metric: str, subset: str = "all") -> float:
+        """Mean over seeds of a measure of all folds; NaN where no profile is in the subset."""
+        scored = [self.pooled(method, seed, subset) for seed in self.config.seeds]
+        if any(scores is None for scores in scored):
+            return float("nan")
+        return float(np.mean([getattr(scores, METRICS[metric]) for scores in scored]))
+
+    def by_fold(self, method: str, metric: str) -> np.ndarray:
+        """(seeds, folds), of a measure."""
+        return np.array(
+            [
+                [getattr(one.scores, METRICS[metric]) for one in self.of(method, seed)]
+                for seed in self.config.seeds
+            ]
+        )
+
+    def test(self, better: str, other: str, metric: str) -> TTest:
+        """SI appendix I: whether one method is better than another one."""
+        difference = self.by_fold(better, metric) - self.by_fold(other, metric)
+        return corrected_t_test(difference, self.test_to_train)
+
+    def coverage(self) -> float:
+        """Share of held-out entries within our 90 % intervals; NaN where none were computed."""
+        covered = [one.covered for one in self.of(self.config.ours)]
+        covered = [share for share in covered if np.isfinite(share)]
+        return float(np.mean(covered)) if covered else float("nan")
+
+
+def table(results: Results, subset: str = "all") -> Table:
+    """One row a method: the measures, means over seeds; and seconds a fold."""
+    rows = [
+        (
+            method,
+            *(f"{results.mean(method, metric, subset):.4f}" for metric in METRICS),
+            readable_seconds(float(np.median([one.seconds for one in results.of(method)]))),
+        )
+        for method in results.methods
+        if np.isfinite(results.mean(method, "mean R2", subset))
+    ]
+    return ("method", *METRICS, "seconds a fold"), rows
+
+
+def fold_table(results: Results, first: str, second: str, seed: int) -> Table:
+    """Two methods fold by fold, laid out as in SI figures 5 to 7: their Pearson r last."""
+    columns = (
+        "CV round",
+        *(f"{metric}, {name}" for metric in TESTED[:2] for name in (first, second)),
+    )
+    values = [
+        results.by_fold(name, metric)[results.config.seeds.index(seed)]
+        for metric in TESTED[:2]
+        for name in (first, second)
+    ]
+    rows = [
+        (str(fold + 1), *(f"{value:.3f}" for value in line))
+        for fold, line in enumerate(zip(*values, strict=True))
+    ]
+    pooled = (results.pooled(name, seed) for name in (first, second))
+    of_all = [f"{scores.pearson_r:.3f}" for scores in pooled if scores is not None]
+    return columns, [*rows, ("Pearson r", *of_all, "", "")]
+
+
+def improvement_table(results: Results) -> Table:
+    """One row a pair of methods: of all folds, in how many the second is better."""
+    rows = []
+    for first, second in results.config.pairs:
+        differences = {
+            metric: results.by_fold(second, metric) - results.by_fold(first, metric)
+            for metric in METRICS
+        }
+        shares = (f"{int((d > 0).sum())} of {d.size}" for d in differences.values())
+        rows.append((f"{second} better than {first}", *shares))
+    return ("folds in which", *METRICS), rows
+
+
+def test_table(results: Results) -> Table:
+    """One row a method: our method's mean improvement on it, t and p, for each tested measure."""
+    ours = results.config.ours
+    rows = []
+    for method in results.methods:
+        if method == ours:
+            continue
+        tests = [results.test(ours, method, metric) for metric in TESTED]
+        cells = (f"{one.difference:+.4f}  t {one.t:.1f}  p {one.p:.1e}" for one in tests)
+        rows.append((method, *cells))
+    return (f"{ours} against", *TESTED), rows
+
+
+def write(folder: ResultsFolder, results: Results) -> None:
+    """Write all files of a results folder."""
+    config = results.config
+    folder.write_text("config.yaml", config.to_yaml())
+    folder.write_metrics(_metric_rows(results))
+    report = Report(
+        f"Imputing the drug responses of {config.data.path.name}",
+        f"{len(results.imputed)} profiles of {len(results.imputed.genes)} genes, "
+        f"{len(config.seeds)} x {config.folds} folds that hold out "
+        + ("a share of every cell line." if config.split == "profiles" else "whole cell lines."),
+    )
+    figure = plots.availability_map(results.imputed, results.reference)
+    folder.write_figure("availability.png", figure)
+    report.plots([("Which drugs were measured in which cell lines (figure 2a).", figure)])
+    for subset in SUBSETS:
+        columns, rows = table(results, subset)
+        if not rows or (subset != "all" and len(rows) and _is_all(results, subset)):
+            continue
+        title = "All cell lines" if subset == "all" else f"{subset.capitalize()} cell lines"
+        report.heading(title)
+        if subset != "all":
+            than = "At least" if subset == "dense" else "Fewer than"
+            report.paragraph(f"{than} {config.dense} profiles.")
+        best = [row[0] for row in rows].index(config.ours)
+        report.table(columns, rows, best)
+        figure = plots.metric_bars(
+            {
+                method: [results.mean(method, metric, subset) for metric in METRICS]
+                for method in results.methods
+            },
+            list(METRICS),
+            config.ours,
+        )
+        folder.write_figure(f"bars_{subset}.png", figure)
+        report.plots([(f"Means over seeds (figure 2), {title.lower()}.", figure)])
+    if len(results.outcomes) > 2 * len(results.methods) - 1:
+        report.heading("Is it by chance?")
+        report.paragraph(
+            "The corrected test of repeated cross-validation (SI appendix I), one-sided: mean "
+            "difference over folds, t, and the probability of such a t by chance."
+        )
+        report.table(*test_table(results))
+    if config.pairs:
+        report.heading("Fold by fold")
+        report.table(*improvement_table(results))
+        for first, second in config.pairs:
+            for seed in config.seeds:
+                report.paragraph(f"Seed {seed}: {first} and {second}.")
+                report.table(*fold_table(results, first, second, seed))
+    if np.isfinite(results.coverage()):
+        report.heading("Calibration")
+        report.paragraph(
+            f"Of held-out entries {100 * results.coverage():.1f} % lie within the 90 % intervals "
+            f"of {config.ours}."
+        )
+    report.heading("Configuration")
+    report.code(config.to_yaml())
+    folder.write_summary(**_summary(results))
+    folder.write_text("report.html", report.html())
+
+
+def _is_all(results, subset) -> bool:
+    """Whether a subset has all profiles or none."""
+    dense = np.concatenate([one.dense for one in results.of(results.config.ours)])
+    return bool(dense.all() if subset == "dense" else not dense.any())
+
+
+def _metric_rows(results):
+    named = {**METRICS, "correlation": "correlation"}
+    for one in results.outcomes:
+        place = {"method": one.method, "seed": one.seed, "fold": one.fold + 1}
+        for metric, attribute in named.items():
+            yield {**place, "metric": metric, "value": getattr(one.scores, attribute)}
+        yield {**place, "metric": "seconds", "value": one.seconds}
+        if np.isfinite(one.covered):
+            yield {**place, "metric": "covered", "value": one.covered}
+
+
+def _summary(results):
+    config = results.config
+    return {
+        "experiment": config.experiment,
+        "profiles": len(results.imputed),
+        "metrics": {
+            method: {metric: results.mean(method, metric) for metric in METRICS}
+            for method in results.methods
+        },
+        "by_seed": {
+            method: {
+                seed: {
+                    **{m: getattr(results.pooled(method, seed), a) for m, a in METRICS.items()},
+                    "correlation": results.pooled(method, seed).correlation,
+                }
+                for seed in config.seeds
+            }
+            for method in results.methods
+        },
+        "p": {
+            method: {metric: results.test(config.ours, method, metric).p for metric in TESTED}
+            for method in results.methods
+            if method != config.ours
+        },
+        "coverage": results.coverage(),
+    }

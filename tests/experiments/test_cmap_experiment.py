@@ -1,0 +1,119 @@
+"""The drug-response experiment: its configurations, and a small table from end to end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from responses import of_mask
+
+from ntkmc.config import ConfigError
+from ntkmc.experiments import load
+from ntkmc.experiments.cmap import split_off
+from ntkmc.experiments.cmap_report import fold_table, improvement_table, test_table
+from ntkmc.results import ResultsFolder
+
+test_table.__test__ = False  # a table of tests, not one
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "cmap").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_configurations_are_valid(path):
+    experiment, config = load(path)
+    assert experiment.name == "cmap"
+    assert f"ntkmc run configs/cmap/{path.name}" in path.read_text()
+    assert config.seeds[0] == 149
+
+
+@pytest.fixture
+def overrides(tmp_path):
+    """For the reduced configuration: a small table in place of the real one."""
+    rng = np.random.default_rng(0)
+    kinds = rng.normal(size=(3, 1, 30))[rng.integers(3, size=14)]  # drugs of three kinds
+    profiles = kinds + rng.normal(size=(1, 5, 30)) + 0.5 * rng.normal(size=(14, 5, 30))
+    table = of_mask(profiles, rng.random((14, 5)) < 0.8)
+    frame = pd.DataFrame(table.profiles, columns=list(table.genes))
+    frame.insert(0, "cell", [("MCF7", "A", "B", "C", "SNU1040")[cell] for cell in table.cell])
+    frame.insert(0, "drug", [table.drugs[drug] for drug in table.drug])
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    return [f"data.path={tmp_path / 'table.csv'}", "data.fewest=4"]
+
+
+REDUCED = next(path for path in CONFIGS if path.stem == "reduced")
+
+
+def test_a_small_table(overrides, tmp_path, monkeypatch):
+    settings = [*overrides, f"cache={tmp_path / 'cache'}", "dense=11"]
+    experiment, config = load(REDUCED, settings)
+    imputed, reference = split_off(config)
+    assert set(imputed.cells) == {"A", "B", "C", "MCF7"}
+    assert {reference.cells[place] for place in reference.cell} == {"MCF7"}
+
+    results = experiment.run(config, ResultsFolder(tmp_path / "out"))
+    _, rows = experiment.table(results)
+    assert [row[0] for row in rows] == list(config.methods)
+    # Profiles are cell line plus drug plus noise: ours knows both.
+    ours = results.mean(config.ours, "mean of the three")
+    assert ours > results.mean("mean over cell", "mean of the three")
+    assert results.by_fold(config.ours, "mean R2").shape == (len(config.seeds), config.folds)
+    test = results.test(config.ours, "mean over cell", "mean R2")
+    assert 0 <= test.p <= 1
+    assert 0 <= results.coverage() <= 1
+    assert len(test_table(results)[1]) == len(config.methods) - 1
+    first, second = config.pairs[0]
+    table = fold_table(results, first, second, config.seeds[0])[1]
+    assert [row[0] for row in table] == [str(k + 1) for k in range(config.folds)] + ["Pearson r"]
+    assert improvement_table(results)[1][0][0] == f"{second} better than {first}"
+
+    folder = tmp_path / "out"
+    for name in ("availability.png", "bars_all.png", "report.html", "config.yaml"):
+        assert (folder / name).stat().st_size > 0
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["metrics"][config.ours]["mean of the three"] == pytest.approx(ours)
+    metrics = pd.read_csv(folder / "metrics.csv")
+    of_ours = metrics[(metrics.method == config.ours) & (metrics.metric == "mean R2")]
+    np.testing.assert_allclose(of_ours.value, results.by_fold(config.ours, "mean R2").ravel())
+
+    # From what was kept, nothing is computed again.
+    monkeypatch.setattr("ntkmc.experiments.cmap_report.write", lambda folder, results: None)
+    again = experiment.run(config, ResultsFolder(tmp_path / "again"))
+    seconds = [one.seconds for one in results.outcomes]
+    assert [one.seconds for one in again.outcomes] == seconds
+
+
+def test_whole_cell_lines_are_held_out(overrides, tmp_path):
+    methods = "methods={mean: mean_over_cell, ours: {ntk: {one_hot: {}}}}"
+    settings = [*overrides, "split=cells", "folds=3", "seeds=[0]", methods, "ours=ours", "pairs=[]"]
+    experiment, config = load(REDUCED, settings)
+    results = experiment.run(config, ResultsFolder(tmp_path / "out"))
+    held = [set(one.cell) for one in results.of("ours")]
+    assert [len(cells) for cells in held] == [1, 1, 1]
+    assert len(set.union(*held)) == 3
+    assert "whole cell lines" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("ours=nobody", "'nobody' is not among methods: mean over cell"),
+        ("methods.x=dnp", r"method: unknown name 'dnp'; did you mean 'dnpp'"),
+        ("methods.x={ntk: {mixd: {}}}", "unknown name 'mixd'; did you mean 'mixed'"),
+        ("methods.x={dnpp: {neighbors: 3}}", "unknown key 'neighbors'; did you mean 'neighbours'"),
+        ("methods.x={ntk: {imputation: {impute: nothing}}}", "impute: unknown name 'nothing'"),
+        ("methods.x={ntk: {imputation: {impute: dnpp, held_out: 1}}}", "held_out was 1"),
+    ],
+)
+def test_mistakes_in_a_configuration(override, message):
+    with pytest.raises(ConfigError, match=message):
+        load(REDUCED, [override])
+
+
+def test_data_without_anything_to_impute(overrides):
+    _, config = load(REDUCED, [*overrides, "data.fewest=100"])
+    with pytest.raises(ValueError, match="no cell line beside MCF7 has 100 profiles"):
+        split_off(config)
+    _, config = load(REDUCED, [*overrides, "data.reference=HELA"])
+    with pytest.raises(ValueError, match="cell line 'HELA' is not among"):
+        split_off(config)
