@@ -4,6 +4,8 @@ Images are (n, h, w, c), and functions of translations and group elements (n, h,
 value at [:, y, x, r] belongs to the element t r of the plane's symmetry group, t = (y, x).
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -47,9 +49,9 @@ def convolve(
 def _convolve(
     x: Float[Array, "n h w c"], filters: Float[Array, "k l c order d"], window: Window
 ) -> Float[Array, "n i j order d"]:
-    window.outputs(x.shape[1:3])
+    window.outputs((x.shape[1], x.shape[2]))
     for axis in (0, 1):
-        x = window.pad(x, (axis + 1,), axis)
+        x = pad(x, (axis + 1,), axis, window)
     y = jax.lax.conv_general_dilated(
         x,
         filters.reshape(*filters.shape[:3], -1),
@@ -58,3 +60,13 @@ def _convolve(
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     return y.reshape(*y.shape[:3], *filters.shape[3:])
+
+
+def pad(x: jax.Array, along: Sequence[int], axis: int, window: Window) -> jax.Array:
+    """Continue an array beyond the edges, on all axes of `along`: rows (0) or columns (1)."""
+    edges = [(0, 0)] * x.ndim
+    for place in along:
+        edges[place] = window.edges(axis, x.shape[place])
+    if not any(map(any, edges)):
+        return x
+    return jnp.pad(x, edges, "wrap" if window.padding == "CIRCULAR" else "constant")

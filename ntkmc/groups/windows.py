@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from ntkmc.groups.point_groups import PointGroup, point_group
 
 PADDINGS = ("VALID", "SAME", "CIRCULAR")
@@ -19,7 +16,7 @@ Shape = tuple[int, int]
 class Window:
     """A centred filter, its strides, and what it reads beyond the edges of an image.
 
-    Made by `window`, which refuses what the group does not map to itself.
+    Made by `make_window`, which refuses what the group does not map to itself.
 
     Attributes
     ----------
@@ -59,9 +56,9 @@ class Window:
             if len(self.group) > 1 and not self._is_centred(axis, side):
                 larger = next(n for n in range(side, 4 * side + 99) if self._is_centred(axis, n))
                 raise ValueError(
-                    f"stride {self.strides[axis]} with padding {self.padding} on a side of {side} "
-                    f"pixels keeps others from the first edge than from the last, which {self.group} "
-                    f"exchanges; pass sides that are symmetric (the next is {larger}), or stride 1"
+                    f"stride {self.strides[axis]} with padding {self.padding} does not treat both "
+                    f"ends of a side of {side} pixels alike, which {self.group} exchanges; "
+                    f"pass stride 1, or sides that are symmetric (the next is {larger})"
                 )
         return counts[0], counts[1]
 
@@ -72,15 +69,6 @@ class Window:
         size, stride = self.filter_shape[axis], self.strides[axis]
         total = max((self._count(axis, side) - 1) * stride + size - side, 0)
         return total // 2, total - total // 2
-
-    def pad(self, x: jax.Array, axes: Sequence[int], axis: int) -> jax.Array:
-        """Continue an array beyond the edges, on all of `axes` that are rows (0) or columns (1)."""
-        edges = [(0, 0)] * x.ndim
-        for along in axes:
-            edges[along] = self.edges(axis, x.shape[along])
-        if not any(map(any, edges)):
-            return x
-        return jnp.pad(x, edges, "wrap" if self.padding == "CIRCULAR" else "constant")
 
     def _count(self, axis: int, side: int) -> int:
         size, stride = self.filter_shape[axis], self.strides[axis]
@@ -94,7 +82,7 @@ class Window:
         return first + last == side - 1
 
 
-def window(
+def make_window(
     layer: str,
     filter_shape: Sequence[int],
     strides: Sequence[int] | None,

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc import memory
-from ntkmc.architecture import Sequential, check
+from ntkmc.architecture import Sequential, check, require_images
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _axes, _files, _grid_recursion
 from ntkmc.kernels.operator import Pixels, dense_matrix
@@ -195,6 +195,7 @@ def predicted_bytes(network: Sequential, shape: Shape, kind: str = "ntk", dtype=
 
 def _steps(network, shape):
     """Steps of the recursion, the last of them for pixels inside of the image only."""
+    require_images(network, "GridKernel")
     *steps, last = _axes.steps(network, shape)
     outside = _axes.has_outside(network)
     inside = [axis.select(np.arange(axis.new - outside)) for axis in last.axes]

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc import memory
-from ntkmc.architecture import Conv, Sequential, Upsample, check
+from ntkmc.architecture import Conv, Sequential, Upsample, check, require_images
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _blocks, _pairs, _recursion
 from ntkmc.kernels.operator import Pixels, dense_matrix
@@ -229,6 +229,7 @@ def checked_dtype(dtype) -> np.dtype:
 
 def _walk(network) -> _pairs.Pairs:
     """Pairs of the whole network; refuses layers this kernel does not cover, by position."""
+    require_images(network, "PeriodicKernel")
     pairs = _pairs.Pairs()
     for position, layer in enumerate(network):
         reason = None

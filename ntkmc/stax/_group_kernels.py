@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from ntkmc.groups import Window
+from ntkmc.groups.convolution import pad
 
 
 def lifted(mat: jax.Array, batch_ndim: int, window: Window) -> jax.Array:
@@ -77,7 +78,7 @@ def box_mean(mat: jax.Array, batch_ndim: int, window: Window) -> jax.Array:
 def _sum(mat: jax.Array, axes: Sequence[int], axis: int, window: Window) -> jax.Array:
     """Sum over the offsets along the rows (0) or columns (1), on all of `axes` at once."""
     size, stride = window.filter_shape[axis], window.strides[axis]
-    padded = window.pad(mat, axes, axis)
+    padded = pad(mat, axes, axis, window)
 
     def shifted(offset):
         index = [slice(None)] * padded.ndim

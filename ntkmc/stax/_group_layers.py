@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntkmc._neural_tangents import neural_tangents as nt
-from ntkmc.groups import Window, convolve, lift
-from ntkmc.groups.windows import window as make_window
+from ntkmc.groups import Window, make_window
+from ntkmc.groups.convolution import convolve, lift
 from ntkmc.stax import _group_kernels
 from ntkmc.stax._resampling import LayerFns, require_whole
 
@@ -61,14 +61,13 @@ def convolution_fns(
         for_weights, for_biases = jax.random.split(rng)
         order = () if lifts else (len(window.group),)
         channels = input_shape[-1]
-        weights = jax.random.normal(
-            for_weights, (*order, *window.filter_shape, channels, out_chan)
-        )
+        weights = jax.random.normal(for_weights, (*order, *window.filter_shape, channels, out_chan))
         biases = None if b_std is None else jax.random.normal(for_biases, (out_chan,))
-        if not is_ntk:
-            weights = weights * (W_std / math.sqrt(summed * channels))
-            biases = None if biases is None else b_std * biases
-        return shape, (weights, biases)
+        return shape, (weights, biases) if is_ntk else scaled(weights, biases)
+
+    def scaled(weights, biases):
+        scale = W_std / math.sqrt(summed * weights.shape[-2])
+        return scale * weights, None if b_std is None else b_std * biases
 
     def apply_fn(params, inputs, **kwargs):
         weights, biases = params
@@ -81,11 +80,9 @@ def convolution_fns(
             )
         require_finite(layer, inputs)
         if is_ntk:
-            weights = weights * (W_std / math.sqrt(summed * channels))
+            weights, biases = scaled(weights, biases)
         outputs = forward(inputs, weights, window)
-        if biases is None:
-            return outputs
-        return outputs + (b_std * biases if is_ntk else biases)
+        return outputs if biases is None else outputs + biases
 
     @nt.stax.requires(
         batch_axis=0,

@@ -7,16 +7,24 @@ from ntkmc._neural_tangents import neural_tangents as nt
 from ntkmc.architecture import (
     ArchitectureError,
     Conv,
+    Dense,
     Downsample,
     Erf,
+    Flatten,
+    GlobalAvgPool,
+    GroupConv,
+    GroupPool,
     Identity,
     Layer,
     LeakyRelu,
+    LiftingConv,
     Relu,
+    Role,
     Sequential,
     Upsample,
-    check,
+    check_structure,
 )
+from ntkmc.stax import group_conv, group_pool, lifting_conv
 from ntkmc.stax.bilinear_upsample import BilinearUpsample
 from ntkmc.stax.nearest_upsample import NearestUpsample
 from ntkmc.stax.reflect_pad import ReflectPad
@@ -30,14 +38,15 @@ def from_architecture(network: Sequential, width: int = 512) -> Triple:
 
     NTK parameterization, weights of variance one, no biases; `Relu` and `LeakyRelu` are scaled so
     that their dual activation is 1 at 1. Images (batch, H, W, channels) with any number of
-    channels, the feature prior's, become (batch, H', W', 1).
+    channels, such as the feature prior's, become (batch, H', W', 1), or (batch, 1) where pixels are
+    pooled or flattened.
 
     Parameters
     ----------
     network : Sequential
     width : int
-        Channels of every convolution but the last, which has one. The kernel is that of infinite
-        width whatever it is.
+        Channels of every layer with weights but the last, which has one. The kernel is that of
+        infinite width whatever it is.
 
     Returns
     -------
@@ -49,8 +58,8 @@ def from_architecture(network: Sequential, width: int = 512) -> Triple:
     Raises
     ------
     ArchitectureError
-        For a network that has no kernel, as `ntkmc.architecture.check` says, or a ``width`` that is
-        no whole number or below 1.
+        For a network that has no kernel, as `ntkmc.architecture.check_structure` says, or a
+        ``width`` that is no whole number or below 1.
 
     Notes
     -----
@@ -62,23 +71,13 @@ def from_architecture(network: Sequential, width: int = 512) -> Triple:
         raise ArchitectureError(
             f"from_architecture: width was {width!r}; pass a whole number that is at least 1"
         )
-    if not isinstance(network, Sequential):
-        raise ArchitectureError(f"from_architecture: network was {network!r}; pass a Sequential")
-    check(network, _some_shape(network))
-    last = max(i for i, layer in enumerate(network) if isinstance(layer, Conv))
+    check_structure(network)
+    last = max(i for i, layer in enumerate(network) if layer.role is Role.LINEAR)
     layers: list[Triple] = []
     for position, layer in enumerate(network):
         channels = 1 if position == last else width
         layers.extend(_read(layer, channels, network.is_circular))
     return nt.stax.serial(*layers)
-
-
-def _some_shape(network: Sequential) -> tuple[int, int]:
-    """Sides that every layer of a network can take, if any can: what it is checked with."""
-    reduction = math.prod(layer.reduction for layer in network)
-    filters = [layer.filter_size for layer in network if isinstance(layer, Conv)]
-    side = network.side_multiple * reduction * max([1, *filters])
-    return side, side
 
 
 def _read(layer: Layer, channels: int, circular: bool) -> Iterator[Triple]:
@@ -99,6 +98,21 @@ def _read(layer: Layer, channels: int, circular: bool) -> Iterator[Triple]:
             yield _leaky_relu(negative_slope)
         case Identity():
             yield nt.stax.Identity()
+        case LiftingConv() | GroupConv():
+            lifts = isinstance(layer, LiftingConv)
+            convolution = lifting_conv.LiftingConv if lifts else group_conv.GroupConv
+            window = layer.window
+            yield convolution(
+                channels, window.filter_shape, window.strides, window.padding, layer.group
+            )
+        case GroupPool():
+            yield group_pool.GroupPool()
+        case Flatten():
+            yield nt.stax.Flatten()
+        case GlobalAvgPool():
+            yield nt.stax.GlobalAvgPool()
+        case Dense():
+            yield nt.stax.Dense(channels, b_std=None)
         case Erf():
             yield nt.stax.Erf()
         case Downsample(factor):

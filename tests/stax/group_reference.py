@@ -54,10 +54,7 @@ def convolution(grid, kernels, matrices, filter_shape, stride, padding, W_std, b
 
     below = W_std**2 * mean(ntk)
     after = W_std**2 * mean(nngp) + (b_std or 0) ** 2
-    if standard:
-        own = standard * read.shape[1] * mean(nngp) + (b_std is not None)
-    else:
-        own = after
+    own = standard * read.shape[1] * mean(nngp) + (b_std is not None) if standard else after
     return out, (after, below + own)
 
 
@@ -67,9 +64,7 @@ def _read(grid, place, stride, r, s, p, padding):
     turned = (a * s[0] + b * s[1], c * s[0] + d * s[1])
     at = tuple(stride * t + u for t, u in zip(place, turned, strict=True))
     if padding == "CIRCULAR":
-        at = tuple(
-            (t + n - 1) % (2 * n) - n + 1 for t, n in zip(at, grid.shape, strict=True)
-        )
+        at = tuple((t + n - 1) % (2 * n) - n + 1 for t, n in zip(at, grid.shape, strict=True))
     matrix = None if p is None else _times(r, p)
     return grid.number.get((at, matrix), -1)
 
@@ -106,12 +101,6 @@ def erf(kernels):
 def _scales(nngp):
     deviations = np.sqrt(np.einsum("iipp->ip", nngp))
     return deviations[:, None, :, None] * deviations[None, :, None, :]
-
-
-def pooled(kernels, order):
-    """Mean over all pairs of places and of group elements: (images, images)."""
-    del order  # all orders are pooled at once
-    return tuple(kernel.mean((2, 3)) for kernel in kernels)
 
 
 def points_last(kernel):
