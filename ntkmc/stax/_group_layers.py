@@ -78,7 +78,8 @@ def convolution_fns(
                 f"{layer}: the inputs have shape {inputs.shape} and the weights were made for "
                 f"{channels} channels; pass inputs with as many, or call init_fn with this shape"
             )
-        require_finite(layer, inputs)
+        if lifts:
+            require_finite(layer, inputs)
         if is_ntk:
             weights, biases = scaled(weights, biases)
         outputs = forward(inputs, weights, window)
@@ -92,7 +93,8 @@ def convolution_fns(
     def kernel_fn(k, **kwargs):
         output_shape(k.shape1)
         output_shape(k.shape2)
-        require_finite(layer, k.cov1, k.cov2)
+        if lifts:
+            require_finite(layer, k.cov1, k.cov2)
         k = in_order(k)
         bias = 0 if b_std is None else b_std**2
 
@@ -151,7 +153,9 @@ def require_finite(layer: str, *arrays: jax.Array | np.ndarray | None) -> None:
     for array in arrays:
         if array is None or isinstance(array, jax.core.Tracer):
             continue
-        if not jnp.isfinite(array).all():
+        with jax.ensure_compile_time_eval():  # an array is known even where a function is traced
+            complete = bool(jnp.isfinite(array).all())
+        if not complete:
             raise ValueError(
                 f"{layer}: the inputs hold values that are NaN or infinite; "
                 "fill in or drop such pixels first"
