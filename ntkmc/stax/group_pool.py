@@ -43,7 +43,7 @@ def GroupPool():
         check(inputs.shape)
         return inputs.mean(3)
 
-    # Orientations are correlated; and only all kinds of pairs of axes can be told to be diagonal.
+    # Orientations are correlated, and a kernel keeps the diagonals of all its axes or of none.
     @nt.stax.requires(
         batch_axis=0,
         channel_axis=-1,

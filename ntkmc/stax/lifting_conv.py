@@ -36,9 +36,8 @@ def LiftingConv(
     filter_shape : (int, int)
         Odd sides; the same for groups that exchange rows and columns.
     strides : (int, int), optional
-        1 by default. Images must have sides for which the outputs are placed symmetrically: odd
-        ones for a stride of 2 with padding "SAME", sides that a filter of 3 leaves odd with
-        "VALID". Other sides are refused.
+        1 by default. Sides for which the outputs are not placed symmetrically are refused: a stride
+        of 2 needs odd ones.
     padding : {"VALID", "SAME", "CIRCULAR"}
     group : {"C1", "C2", "C4", "D1", "D2", "D4"}
         See `ntkmc.groups.point_group`. Images must be square for C4 and D4.
