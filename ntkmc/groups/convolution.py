@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc.groups.windows import Window
 
 
 def lift(
-    x: Float[Array, "n h w c"], weights: Float[Array, "k l c d"], window: Window
+    x: Float[Array | np.ndarray, "n h w c"], weights: Float[Array, "k l c d"], window: Window
 ) -> Float[Array, "n i j order d"]:
     r"""From images to functions on the group.
 
@@ -22,11 +23,13 @@ def lift(
     """
     group = window.group
     filters = jnp.stack([group.act(weights, r) for r in range(len(group))], axis=-2)
-    return _convolve(x, filters, window)
+    return _convolve(jnp.asarray(x), filters, window)
 
 
 def convolve(
-    x: Float[Array, "n h w order c"], weights: Float[Array, "order k l c d"], window: Window
+    x: Float[Array | np.ndarray, "n h w order c"],
+    weights: Float[Array, "order k l c d"],
+    window: Window,
 ) -> Float[Array, "n i j order d"]:
     r"""From functions on the group to functions on the group.
 
@@ -40,7 +43,7 @@ def convolve(
         filters.append(turned[group.product[group.inverse[r]]])
     stacked = jnp.moveaxis(jnp.stack(filters, axis=-2), 0, 2)  # (k, l, order, c, order, d)
     return _convolve(
-        x.reshape(*x.shape[:3], -1),
+        jnp.asarray(x).reshape(*x.shape[:3], -1),
         stacked.reshape(*stacked.shape[:2], -1, *stacked.shape[4:]),
         window,
     )

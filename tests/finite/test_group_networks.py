@@ -36,7 +36,7 @@ def turned(group, x):
 
 @pytest.mark.parametrize(
     ("name", "padding", "batch_norm"),
-    [("C2", "valid", False), ("C4", "circular", True), ("D1", "same", True), ("D4", "same", False)],
+    [("C4", "valid", False), ("D4", "circular", True)],
 )
 def test_images_turn_with_the_input(x64, name, padding, batch_norm):
     """And pooled over, they do not change, to the precision of the numbers."""
@@ -75,27 +75,18 @@ def test_is_the_network_that_neural_tangents_reads():
 
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 def test_kernels_approach_those_of_infinite_width(kind):
-    """Between all pixels, with one hidden layer; between images, with two."""
-    rng = np.random.default_rng(0)
-    first = [LiftingConv(3, group="C2"), Relu()]
-    pixels = [*first, GroupConv(3, 1, "same", "C2"), GroupPool()]
-    deep = [*first, GroupConv(1, group="C2"), Relu(), GroupPool(), GlobalAvgPool(), Dense()]
-    for layers, shape, draws in ((pixels, (3, 4), 40), (deep, (3, 3), 30)):
-        architecture = Sequential(layers)
-        x = rng.standard_normal((2, *shape, 1)).astype(np.float32)
-        k = jax.jit(stax.from_architecture(architecture)[2])(x)
-        limit = np.asarray(getattr(k, kind))
-        if limit.ndim > 2:  # (n, n, H, H, W, W)
-            limit = limit.transpose(0, 2, 4, 1, 3, 5)
-            limit = limit.reshape(2 * limit.shape[1] * limit.shape[2], -1)
-        samples = sample_kernels(architecture, 1024, x, kind, draws)
-        assert_agrees({kind: samples}, {kind: limit})
+    layers = [LiftingConv(3), Relu(), GroupConv(1), Relu(), GroupPool(), GlobalAvgPool(), Dense()]
+    architecture = Sequential(layers)
+    x = np.random.default_rng(0).standard_normal((3, 3, 3, 1)).astype(np.float32)
+    limit = np.asarray(stax.from_architecture(architecture)[2](x, None, kind))
+    assert_agrees({kind: sample_kernels(architecture, 1024, x, kind, 30)}, {kind: limit})
 
 
 def test_kernel_between_images_is_that_of_the_jacobian():
     """Also where batch normalization lets one image depend on the others."""
-    architecture = network("C2", "valid", GlobalAvgPool(), Dense())
-    x = jax.random.normal(jax.random.key(1), (3, 5, 5, 2))
+    layers = [LiftingConv(3, group="C2"), Relu(), GroupPool(), GlobalAvgPool(), Dense()]
+    architecture = Sequential(layers)
+    x = jax.random.normal(jax.random.key(1), (3, 4, 4, 2))
     for batch_norm in (False, True):
         module = from_architecture(architecture, 3, 2, 2, batch_norm=batch_norm, rngs=nnx.Rngs(0))
         graph, weights = nnx.split(module)
