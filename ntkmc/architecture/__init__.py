@@ -1,17 +1,17 @@
 """Networks as data: layers, standard networks, their checks and their spelling in YAML."""
 
-from ntkmc.architecture.checks import check
+from ntkmc.architecture.base import ArchitectureError, Domain, Layer, Role
+from ntkmc.architecture.checks import check, check_structure, require_images
+from ntkmc.architecture.group_layers import GroupConv, GroupPool, LiftingConv
+from ntkmc.architecture.heads import Dense, Flatten, GlobalAvgPool
 from ntkmc.architecture.layers import (
     LAYERS,
-    ArchitectureError,
     Conv,
     Downsample,
     Erf,
     Identity,
-    Layer,
     LeakyRelu,
     Relu,
-    Role,
     Sequential,
     Upsample,
 )
@@ -31,11 +31,18 @@ __all__ = [
     "NETWORKS",
     "ArchitectureError",
     "Conv",
+    "Dense",
+    "Domain",
     "Downsample",
     "Erf",
+    "Flatten",
+    "GlobalAvgPool",
+    "GroupConv",
+    "GroupPool",
     "Identity",
     "Layer",
     "LeakyRelu",
+    "LiftingConv",
     "Network",
     "Parallel",
     "Relu",
@@ -44,10 +51,12 @@ __all__ = [
     "Upsample",
     "autoencoder",
     "check",
+    "check_structure",
     "describe",
     "from_dict",
     "from_yaml",
     "network_from_dict",
+    "require_images",
     "resolve",
     "to_dict",
     "to_yaml",

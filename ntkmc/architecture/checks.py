@@ -1,7 +1,18 @@
 """Refuses a network that has no kernel, or that cannot take an image of a given size."""
 
-from ntkmc.architecture.layers import LAYERS, ArchitectureError, Layer, Role, Sequential, Shape
-from ntkmc.architecture.parallel import Network, Parallel
+from ntkmc.architecture.base import ArchitectureError, Domain, Layer, Role, Shape
+from ntkmc.architecture.group_layers import GroupConv, LiftingConv
+from ntkmc.architecture.layers import LAYERS, Sequential
+from ntkmc.architecture.parallel import Network, Parallel, weighted_branches
+
+_BETWEEN = {  # what is given, what is taken: what belongs between them
+    (Domain.IMAGE, Domain.GROUP): "put a LiftingConv before it",
+    (Domain.IMAGE, Domain.VECTOR): "put a Flatten or GlobalAvgPool before it",
+    (Domain.GROUP, Domain.IMAGE): "put a GroupPool before it",
+    (Domain.GROUP, Domain.VECTOR): "put a GroupPool, then Flatten or GlobalAvgPool before it",
+    (Domain.VECTOR, Domain.IMAGE): "put it before the pixels are flattened or pooled",
+    (Domain.VECTOR, Domain.GROUP): "put it before the pixels are flattened or pooled",
+}
 
 
 def check(network: Network, shape: Shape, *, image_to_image: bool = False) -> tuple[Shape, ...]:
@@ -18,35 +29,37 @@ def check(network: Network, shape: Shape, *, image_to_image: bool = False) -> tu
     Returns
     -------
     tuple of (int, int)
-        The size after each layer; the last is the output's. Of parallel networks, those of the
-        first branch.
+        The size after each layer; the last is the output's. Vectors have the size (1, 1). Of
+        parallel networks, those of the first branch.
 
     Raises
     ------
     ArchitectureError
-        Naming the position (from 0) and the layer, if: a subsampling or a stride does not divide
-        the sides; an activation is not given Gaussian values, because no convolution precedes it or
-        stands between it and the activation before; a layer is of an unknown type; there is no
-        convolution, or an activation follows the last one (the output would have many channels); or
-        ``image_to_image`` and the output differs in size; or branches differ in theirs.
+        Naming the position (from 0) and the layer, if: `check_structure` refuses the network; a
+        subsampling or a stride does not divide the sides; a point group does not map the image, or
+        the places of the outputs, to themselves; or ``image_to_image`` and the output differs in
+        size or is no image; or branches differ in theirs.
     """
+    domain = check_structure(network)
     if isinstance(network, Parallel):
         return _check_branches(network, shape, image_to_image)
-    if not isinstance(network, Sequential):
-        raise ArchitectureError(f"network was {network!r}; pass a Sequential or a Parallel")
     height, width = _image_shape(shape)
     sizes = []
-    size, source = (height, width), None
+    size = (height, width)
     for position, layer in enumerate(network):
-        source = _check_gaussian(position, layer, source)
         try:
             size = layer.output_shape(size)
         except ArchitectureError as error:
-            raise ArchitectureError(
-                f"{_place(position, layer)}: {error}; {_advice(network, (height, width))}"
-            ) from None
+            # Group convolutions say themselves which sides would do.
+            grouped = isinstance(layer, LiftingConv | GroupConv)
+            advice = "" if grouped else f"; {_advice(network, (height, width))}"
+            raise ArchitectureError(f"{_place(position, layer)}: {error}{advice}") from None
         sizes.append(size)
-    _check_readout(network)
+    if image_to_image and domain is Domain.VECTOR:
+        raise ArchitectureError(
+            "the network turns an image into a vector, and it is to become an image of the same "
+            "size; pass one without Flatten and GlobalAvgPool"
+        )
     if image_to_image and size != (height, width):
         raise ArchitectureError(
             f"the network turns {height} x {width} into {size[0]} x {size[1]}, and an image is to "
@@ -68,6 +81,75 @@ def _check_branches(network: Parallel, shape: Shape, image_to_image: bool) -> tu
                 f"{sizes[0][-1]}; pass branches with outputs of one size, which can be added"
             )
     return sizes[0]
+
+
+def _check_structures(network: Parallel) -> Domain:
+    domains = []
+    for number, branch in enumerate(network.branches):
+        try:
+            domains.append(check_structure(branch))
+        except ArchitectureError as error:
+            raise ArchitectureError(f"branch {number}: {error}") from None
+        if domains[-1] is not domains[0]:
+            raise ArchitectureError(
+                f"branch {number} ends in {domains[-1].value} and branch 0 in {domains[0].value}; "
+                "pass branches whose outputs can be added"
+            )
+    return domains[0]
+
+
+def check_structure(network: Network) -> Domain:
+    """Refuse a network that cannot work at any size.
+
+    Returns
+    -------
+    Domain
+        What it ends in, pixels or a vector.
+
+    Raises
+    ------
+    ArchitectureError
+        Naming the position (from 0) and the layer, if: a layer is of an unknown type; a layer does
+        not take what the one before it gives; a `LiftingConv` is not first, or a `GroupConv` has
+        another group, which would not be equivariant; an activation is not given Gaussian values,
+        because no layer with weights precedes it or stands between it and the activation before;
+        there is no layer with weights, or an activation follows the last one (the output would have
+        many channels); there is no `GroupPool` after a `LiftingConv`; or parallel networks do not
+        all end in the same.
+    """
+    if isinstance(network, Parallel):
+        return _check_structures(network)
+    if not isinstance(network, Sequential):
+        raise ArchitectureError(f"network was {network!r}; pass a Sequential or a Parallel")
+    source, domain, group = None, Domain.IMAGE, None
+    for position, layer in enumerate(network):
+        source = _check_gaussian(position, layer, source)
+        domain = _check_domain(position, layer, domain)
+        if isinstance(layer, LiftingConv | GroupConv):
+            group = _check_group(position, layer, group)
+    _check_readout(network)
+    if domain is Domain.GROUP:
+        raise ArchitectureError(
+            "the network ends in values for each element of the group; add a GroupPool"
+        )
+    return domain
+
+
+def require_images(network: Network, reading: str) -> None:
+    """Refuse layers of other things than images, for a reading that has no others.
+
+    Raises
+    ------
+    ArchitectureError
+        Naming the position (from 0), the layer and the reading.
+    """
+    places = [place for _, branch in weighted_branches(network) for place in enumerate(branch)]
+    for position, layer in places:
+        if {layer.takes, layer.gives} - {None, Domain.IMAGE}:
+            raise ArchitectureError(
+                f"{_place(position, layer)}: {reading} has layers from images to images only; "
+                "pass a network of those, or read this one with ntkmc.stax.from_architecture"
+            )
 
 
 def _place(position: int, layer: Layer) -> str:
@@ -95,9 +177,34 @@ def _check_gaussian(position: int, layer: Layer, source: Role | None) -> Role | 
         before = "precedes it" if source is None else "stands between it and the activation before"
         raise ArchitectureError(
             f"{_place(position, layer)}: no convolution {before}, and the kernel of an activation "
-            "is known for Gaussian values only; put a Conv before it"
+            "is known for Gaussian values only; put a Conv or Dense before it"
         )
     return source if layer.role is Role.PASSIVE else layer.role
+
+
+def _check_domain(position: int, layer: Layer, given: Domain) -> Domain:
+    """What values are indexed by after a layer."""
+    if layer.takes is not None and layer.takes is not given:
+        raise ArchitectureError(
+            f"{_place(position, layer)}: it takes values of {layer.takes.value} and is given "
+            f"values of {given.value}; {_BETWEEN[given, layer.takes]}"
+        )
+    return layer.gives or given
+
+
+def _check_group(position: int, layer: LiftingConv | GroupConv, group: str | None) -> str:
+    """The group that the network is equivariant under."""
+    if isinstance(layer, LiftingConv) and position > 0:
+        raise ArchitectureError(
+            f"{_place(position, layer)}: other layers precede it, which the group would have to "
+            "respect; put it first"
+        )
+    if group is not None and layer.group != group:
+        raise ArchitectureError(
+            f"{_place(position, layer)}: its group is {layer.group}, and the image was lifted to "
+            f"{group}; pass group={group!r}"
+        )
+    return layer.group
 
 
 def _check_readout(network: Sequential) -> None:
@@ -109,7 +216,7 @@ def _check_readout(network: Sequential) -> None:
         position = last + roles[last:].index(Role.ACTIVATION)
         raise ArchitectureError(
             f"{_place(position, network[position])}: an activation follows the last convolution, "
-            "and the output must be a convolution's, which has one channel; end in a Conv"
+            "and the output must be a convolution's, which has one channel; end in a Conv or Dense"
         )
 
 

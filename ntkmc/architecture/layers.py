@@ -7,69 +7,29 @@ needs to agree on: how a layer changes the size of an image, and which part it p
 To add a layer: write its dataclass, and list it in ``LAYERS`` under the name YAML gives it.
 """
 
-import enum
 import math
 import numbers
-import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import override
 
-Shape = tuple[int, int]
+from ntkmc.architecture.base import (
+    ArchitectureError,
+    Domain,
+    Layer,
+    Role,
+    Shape,
+    require_choice,
+    require_int,
+    require_odd,
+)
+from ntkmc.architecture.group_layers import GroupConv, GroupPool, LiftingConv
+from ntkmc.architecture.heads import Dense, Flatten, GlobalAvgPool
 
 PADDINGS = ("circular", "same", "reflect")
 UPSAMPLINGS = ("nearest", "bilinear", "bilinear_align_corners")
-
-
-class ArchitectureError(ValueError):
-    """A network, or one of its layers, that cannot be built or cannot take an image."""
-
-
-class Role(enum.Enum):
-    """What a layer does to the distribution of the values it is given, at infinite width.
-
-    The dual activation of a nonlinearity is an expectation over Gaussians, and it is the sum over
-    the channels of a layer with weights that makes values Gaussian.
-    """
-
-    LINEAR = "has weights: its outputs are Gaussian"
-    ACTIVATION = "nonlinear: needs Gaussian inputs, and its outputs are not"
-    PASSIVE = "neither: its outputs are as its inputs were"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What all layers share. Sizes are (height, width) in pixels."""
-
-    role: ClassVar[Role] = Role.PASSIVE
-
-    @property
-    def reduction(self) -> int:
-        """The factor by which each side shrinks (1: it does not). It must divide the side."""
-        return 1
-
-    @property
-    def enlargement(self) -> int:
-        """The factor by which each side grows (1: it does not)."""
-        return 1
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Size of the output for an input of size ``shape``.
-
-        Raises
-        ------
-        ArchitectureError
-            If the layer cannot take an image of this size.
-        """
-        height, width = shape
-        grow, shrink = self.enlargement, self.reduction
-        if height % shrink or width % shrink:
-            raise ArchitectureError(
-                f"the image is {height} x {width} here, and its sides must divide by {shrink}"
-            )
-        return height * grow // shrink, width * grow // shrink
 
 
 @dataclass(frozen=True)
@@ -89,20 +49,17 @@ class Conv(Layer):
     """
 
     role: ClassVar[Role] = Role.LINEAR
+    takes: ClassVar[Domain | None] = Domain.IMAGE
 
     filter_size: int
     stride: int = 1
     padding: str = "circular"
 
     def __post_init__(self):
-        _require_int(self, "filter_size", minimum=1)
-        _require_int(self, "stride", minimum=1)
-        _require_choice(self, "padding", PADDINGS)
-        if self.filter_size % 2 == 0:
-            raise ArchitectureError(
-                f"Conv: filter_size was {self.filter_size}; pass an odd number, so that the filter "
-                "has a centre"
-            )
+        require_int(self, "filter_size", minimum=1)
+        require_int(self, "stride", minimum=1)
+        require_choice(self, "padding", PADDINGS)
+        require_odd(self, "filter_size")
 
     @property
     @override
@@ -167,10 +124,12 @@ class Erf(Layer):
 class Downsample(Layer):
     """Keeps the rows and columns that are 0 modulo ``factor``, which must divide the sides."""
 
+    takes: ClassVar[Domain | None] = Domain.IMAGE
+
     factor: int = 2
 
     def __post_init__(self):
-        _require_int(self, "factor", minimum=2)
+        require_int(self, "factor", minimum=2)
 
     @property
     @override
@@ -196,12 +155,14 @@ class Upsample(Layer):
         ``i (n - 1) / (factor n - 1)``, never beyond the edge. It does not commute with shifts.
     """
 
+    takes: ClassVar[Domain | None] = Domain.IMAGE
+
     factor: int = 2
     method: str = "nearest"
 
     def __post_init__(self):
-        _require_int(self, "factor", minimum=2)
-        _require_choice(self, "method", UPSAMPLINGS)
+        require_int(self, "factor", minimum=2)
+        require_choice(self, "method", UPSAMPLINGS)
 
     @property
     @override
@@ -236,7 +197,10 @@ class Sequential:
 
     @property
     def side_multiple(self) -> int:
-        """The smallest m such that every image whose sides are multiples of m passes."""
+        """The smallest m such that every image whose sides are multiples of m passes.
+
+        Group convolutions, which ask for other sides, are not counted.
+        """
         multiple, up, down = 1, 1, 1
         for layer in self.layers:
             down *= layer.reduction
@@ -247,7 +211,8 @@ class Sequential:
     @property
     def is_circular(self) -> bool:
         """Whether every convolution pads circularly: the network then commutes with shifts."""
-        return all(layer.padding == "circular" for layer in self.layers if isinstance(layer, Conv))
+        convolutions = (x for x in self.layers if isinstance(x, Conv | LiftingConv | GroupConv))
+        return all(layer.padding == "circular" for layer in convolutions)
 
 
 LAYERS: dict[str, type[Layer]] = {
@@ -258,6 +223,12 @@ LAYERS: dict[str, type[Layer]] = {
     "erf": Erf,
     "downsample": Downsample,
     "upsample": Upsample,
+    "lifting_conv": LiftingConv,
+    "group_conv": GroupConv,
+    "group_pool": GroupPool,
+    "flatten": Flatten,
+    "global_avg_pool": GlobalAvgPool,
+    "dense": Dense,
 }
 
 
@@ -276,22 +247,3 @@ def _not_a_layer(candidate: object) -> str:
         return f"{candidate.__name__} is the class; pass an instance, {candidate.__name__}(...)"
     names = ", ".join(layer.__name__ for layer in LAYERS.values())
     return f"{candidate!r} is not a layer; pass one of {names}"
-
-
-def _require_int(layer: Layer, field: str, minimum: int) -> None:
-    value = getattr(layer, field)
-    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not integer or value < minimum:
-        raise ArchitectureError(
-            f"{type(layer).__name__}: {field} was {value!r}; "
-            f"pass a whole number that is at least {minimum}"
-        )
-    object.__setattr__(layer, field, operator.index(value))
-
-
-def _require_choice(layer: Layer, field: str, choices: tuple[str, ...]) -> None:
-    value = getattr(layer, field)
-    if value not in choices:
-        raise ArchitectureError(
-            f"{type(layer).__name__}: {field} was {value!r}; pass one of {', '.join(choices)}"
-        )

@@ -5,7 +5,8 @@ import numbers
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ntkmc.architecture.layers import ArchitectureError, Sequential
+from ntkmc.architecture.base import ArchitectureError
+from ntkmc.architecture.layers import Sequential
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,27 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import jax
 import numpy as np
 import pydantic
 from jaxtyping import Float
 
 from ntkmc import architecture, plots, priors
+from ntkmc._compat import enable_x64
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Progress, Table
 from ntkmc.kernels import PeriodicKernel
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
+
+
+class RandomImages(pydantic.BaseModel):
+    """Images of independent standard normal values, whose Gram matrix is compared."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    count: int = pydantic.Field(default=6, ge=1)
+    channels: int = pydantic.Field(default=3, ge=1)
 
 
 class ConvergenceConfig(Config):
@@ -24,6 +35,9 @@ class ConvergenceConfig(Config):
     )
     shape: tuple[int, int] = (8, 8)
     prior: Annotated[Any, pydantic.AfterValidator(priors.resolve)] = "iid_uniform"
+    images: RandomImages | None = pydantic.Field(
+        default=None, description="For a network that gives an image a number; prior is not used."
+    )
     kinds: tuple[Literal["ntk", "nngp"], ...] = ("ntk", "nngp")
     widths: tuple[Annotated[int, pydantic.Field(ge=1)], ...] = pydantic.Field(
         default=(16, 32, 64, 128, 256), min_length=2
@@ -39,6 +53,21 @@ class ConvergenceConfig(Config):
         if self.draws % self.group or self.draws == self.group:
             raise ValueError(f"draws was {self.draws}; pass a multiple of group, {self.group}")
         return self
+
+    @pydantic.model_validator(mode="after")
+    def _images_fit(self):
+        domain = architecture.check_structure(self.built_network())
+        if (domain is architecture.Domain.VECTOR) != (self.images is not None):
+            raise ValueError(
+                f"the network ends in {domain.value}, and images was {self.images!r}; "
+                "pass images for a network that ends in a vector, and a prior for one that ends "
+                "in pixels"
+            )
+        return self
+
+    def built_network(self) -> architecture.Network:
+        """The network that is spelled."""
+        return architecture.network_from_dict(self.network)
 
 
 @dataclass(frozen=True)
@@ -83,14 +112,11 @@ def run(
     # Not at the top: flax takes long to import, and not every experiment needs it.
     from ntkmc.finite import sample_kernels
 
-    network = architecture.network_from_dict(config.network)
-    prior = priors.from_dict(config.prior)
-    limits = PeriodicKernel.build_both(network, config.shape, prior)
-    pixels = np.unravel_index(np.arange(np.prod(config.shape)), config.shape)
-    features = priors.exact_features(prior, config.shape)
+    network = config.built_network()
+    features, limits = (_between_images if config.images else _between_pixels)(config, network)
     errors = []
     for kind in config.kinds:
-        limit = np.asarray(getattr(limits, kind).dense(pixels, pixels), np.float64)
+        limit = limits[kind]
         squares: dict[int, list] = {group: [] for group in dict.fromkeys((1, config.group))}
         for width in config.widths:
             kernels = sample_kernels(
@@ -113,6 +139,31 @@ def run(
     convergence = Convergence(config.widths, tuple(errors))
     _write(folder, config, convergence)
     return convergence
+
+
+def _between_pixels(config, network):
+    """Features with the second moments of a prior, and the kernels between pixels."""
+    prior = priors.from_dict(config.prior)
+    kernels = PeriodicKernel.build_both(network, config.shape, prior)
+    pixels = np.unravel_index(np.arange(np.prod(config.shape)), config.shape)
+    limits = {
+        kind: np.asarray(getattr(kernels, kind).dense(pixels, pixels), np.float64)
+        for kind in config.kinds
+    }
+    return priors.exact_features(prior, config.shape), limits
+
+
+def _between_images(config, network):
+    """Random images, and the kernels between them."""
+    from ntkmc import stax
+
+    size = (config.images.count, *config.shape, config.images.channels)
+    images = np.random.default_rng(config.seed).standard_normal(size)
+    kernel_fn = stax.from_architecture(network)[2]
+    with enable_x64():
+        kernels = jax.jit(lambda x: kernel_fn(x, None, ("nngp", "ntk")))(images)
+        limits = {kind: np.asarray(getattr(kernels, kind)) for kind in config.kinds}
+    return images.astype(np.float32), limits
 
 
 def _squared_errors(

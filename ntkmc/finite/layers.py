@@ -1,6 +1,7 @@
 """What each layer of an architecture does to the values of a network of finite width.
 
-All arrays are (batch, height, width, channels), as flax has them.
+Images are (batch, height, width, channels), as flax has them; after a lifting convolution there is
+an axis for the elements of the group before the channels, and vectors are (batch, channels).
 """
 
 import math
@@ -15,6 +16,9 @@ from ntkmc.architecture import (
     Conv,
     Downsample,
     Erf,
+    Flatten,
+    GlobalAvgPool,
+    GroupPool,
     Identity,
     Layer,
     LeakyRelu,
@@ -60,8 +64,7 @@ class Convolution(nnx.Module):
         batch_norm: bool,
         rngs: nnx.Rngs,
     ):
-        root = 1 / math.sqrt(layer.filter_size**2 * in_channels)
-        std, self.scale = (1.0, root) if parameterization == "ntk" else (root, 1.0)
+        std, self.scale = weight_scales(layer.filter_size**2 * in_channels, parameterization)
         self.layer = layer
         self.conv = nnx.Conv(
             in_channels,
@@ -84,6 +87,48 @@ class Convolution(nnx.Module):
         return y if self.norm is None else self.norm(y)
 
 
+class DenseLayer(nnx.Module):
+    """A matrix of weights without bias, in the parameterizations of `Convolution`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    parameterization : {"ntk", "standard"}
+    batch_norm : bool
+    rngs : nnx.Rngs
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        parameterization: str,
+        batch_norm: bool,
+        rngs: nnx.Rngs,
+    ):
+        std, self.scale = weight_scales(in_channels, parameterization)
+        self.linear = nnx.Linear(
+            in_channels,
+            out_channels,
+            use_bias=False,
+            kernel_init=nnx.initializers.normal(std),
+            rngs=rngs,
+        )
+        self.norm = BatchNorm(out_channels) if batch_norm else None
+
+    def __call__(self, x: Float[Array, "n c"]) -> Float[Array, "n d"]:
+        """Multiply, scale, normalise."""
+        y = self.scale * self.linear(x)
+        return y if self.norm is None else self.norm(y)
+
+
+def weight_scales(summed: int, parameterization: str) -> tuple[float, float]:
+    """Standard deviation of weights, and the factor before a sum of so many of their products."""
+    root = 1 / math.sqrt(summed)
+    return (1.0, root) if parameterization == "ntk" else (root, 1.0)
+
+
 class BatchNorm(nnx.Module):
     r"""Each channel, over batch and pixels, to mean 0 and variance 1; then scaled and shifted.
 
@@ -98,24 +143,26 @@ class BatchNorm(nnx.Module):
         self.gain = nnx.Param(jnp.ones(channels))
         self.shift = nnx.Param(jnp.zeros(channels))
 
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    def __call__(self, x: Float[Array, "*places c"]) -> Float[Array, "*places c"]:
         """Normalise."""
-        centred = x - x.mean(axis=(0, 1, 2))
-        variance = (centred**2).mean(axis=(0, 1, 2))
+        # Over the elements of a group too, so that a turned image is treated as it was before.
+        places = tuple(range(x.ndim - 1))
+        centred = x - x.mean(axis=places)
+        variance = (centred**2).mean(axis=places)
         return (
             self.gain[...] * centred * jax.lax.rsqrt(variance + _VARIANCE_FLOOR) + self.shift[...]
         )
 
 
 def apply_layer(
-    layer: Layer, x: Float[Array, "n h w c"], circular: bool
-) -> Float[Array, "n i j c"]:
+    layer: Layer, x: Float[Array, "n *places c"], circular: bool
+) -> Float[Array, "n *others d"]:
     """A layer without weights.
 
     Parameters
     ----------
-    layer : an activation, `Downsample` or `Upsample`.
-    x : (n, h, w, c)
+    layer : any but a convolution and `Dense`.
+    x : an image, or what else the layer takes.
     circular : whether what lies beyond an edge is the opposite edge, for bilinear upsampling.
     """
     match layer:
@@ -134,6 +181,12 @@ def apply_layer(
         case Upsample(factor=factor, method="bilinear"):
             x = _bilinear(x, factor, axis=1, circular=circular)
             return _bilinear(x, factor, axis=2, circular=circular)
+        case GroupPool():
+            return x.mean(axis=3)
+        case Flatten():
+            return x.reshape(len(x), -1)
+        case GlobalAvgPool():
+            return x.mean(axis=(1, 2))
     raise ArchitectureError(f"{layer!r} has no finite-width reading")
 
 

@@ -5,6 +5,7 @@ import math
 import numbers
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
@@ -13,14 +14,21 @@ from jaxtyping import Array, Float
 from ntkmc.architecture import (
     ArchitectureError,
     Conv,
+    Dense,
+    Flatten,
+    GroupConv,
+    LiftingConv,
     Network,
     Parallel,
     Role,
     Sequential,
     Upsample,
     check,
+    check_structure,
+    weighted_branches,
 )
-from ntkmc.finite.layers import PARAMETERIZATIONS, Convolution, apply_layer
+from ntkmc.finite.group_convolution import GroupConvolution
+from ntkmc.finite.layers import PARAMETERIZATIONS, Convolution, DenseLayer, apply_layer
 
 
 class FiniteNetwork(nnx.Module):
@@ -31,7 +39,7 @@ class FiniteNetwork(nnx.Module):
     network : Sequential, what is computed.
     width, in_channels, out_channels, skip_channels : int, channels of each part.
     sigmoid : bool, whether the output is a probability.
-    convolutions : the layers with weights, in order.
+    convolutions : the layers with weights, in order, `Dense` ones too.
     skips : 1x1 convolutions, one for each subsampling, from the finest; empty without any.
     """
 
@@ -46,6 +54,7 @@ class FiniteNetwork(nnx.Module):
         batch_norm: bool,
         sigmoid: bool,
         skip_channels: int,
+        shape: tuple[int, int] | None,
         rngs: nnx.Rngs,
     ):
         self.network = network
@@ -55,29 +64,28 @@ class FiniteNetwork(nnx.Module):
         self.skip_channels = skip_channels
         self.sigmoid = sigmoid
 
-        def convolution(layer, channels, out, normalise):
-            return Convolution(
-                layer,
-                channels,
-                out,
-                parameterization=parameterization,
-                batch_norm=normalise,
-                rngs=rngs,
-            )
-
+        sizes = [shape, *check(network, shape)] if shape is not None else []
+        options = {"parameterization": parameterization, "rngs": rngs}
         convolutions, skips, open_skips = [], [], []
         last = max(i for i, layer in enumerate(network) if layer.role is Role.LINEAR)
         channels = in_channels
         for position, layer in enumerate(network):
             if layer.reduction > 1 and skip_channels:
-                skips.append(convolution(Conv(1), channels, skip_channels, batch_norm))
+                skips.append(
+                    _with_weights(
+                        Conv(1), channels, skip_channels, batch_norm=batch_norm, **options
+                    )
+                )
                 open_skips.append(layer.reduction)
-            if isinstance(layer, Conv):
+            if layer.role is Role.LINEAR:
                 out = out_channels if position == last else width
+                normalise = batch_norm and position != last
                 convolutions.append(
-                    convolution(layer, channels, out, batch_norm and position != last)
+                    _with_weights(layer, channels, out, batch_norm=normalise, **options)
                 )
                 channels = out
+            if isinstance(layer, Flatten):
+                channels *= math.prod(sizes[position])
             if isinstance(layer, Upsample) and skip_channels:
                 _close(open_skips, position, layer, before_last=position < last)
                 channels += skip_channels
@@ -89,8 +97,13 @@ class FiniteNetwork(nnx.Module):
         self.convolutions = nnx.List(convolutions)
         self.skips = nnx.List(skips)
 
-    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n i j d"]:
-        """Output for a batch of feature priors, channels last.
+    @property
+    def parts(self) -> tuple["FiniteNetwork", ...]:
+        """Itself: what stands side by side in a `ParallelNetwork`."""
+        return (self,)
+
+    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n *places d"]:
+        """Output for a batch of feature priors or other images, channels last.
 
         Raises
         ------
@@ -113,7 +126,7 @@ class FiniteNetwork(nnx.Module):
                 branches.append(branch)
             x = (
                 next(convolutions)(x)
-                if isinstance(layer, Conv)
+                if layer.role is Role.LINEAR
                 else apply_layer(layer, x, circular)
             )
             if layer.role is Role.ACTIVATION:
@@ -147,7 +160,12 @@ class ParallelNetwork(nnx.Module):
             for branch in network.branches
         )
 
-    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n i j d"]:
+    @property
+    def parts(self) -> tuple[FiniteNetwork, ...]:
+        """The branches."""
+        return tuple(self.branches)
+
+    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n *places d"]:
         """Output for a batch of feature priors, channels last."""
         check(self.network, (features.shape[1], features.shape[2]))
         outputs = (
@@ -168,21 +186,23 @@ def from_architecture(
     batch_norm: bool = False,
     sigmoid: bool = False,
     skip_channels: int = 0,
+    shape: tuple[int, int] | None = None,
     rngs: nnx.Rngs,
 ) -> FiniteNetwork | ParallelNetwork:
     """Read an architecture as a network of finite width.
 
     As drawn, without batch normalization, a sigmoid or skip connections, its tangent kernel under
-    the "ntk" parameterization converges to `PeriodicKernel`'s as ``width`` grows. Those three have
-    no kernel here; they are what the paper's finite networks have.
+    the "ntk" parameterization converges to that of ``ntkmc.stax.from_architecture`` (and so to
+    `PeriodicKernel`'s, where there is one) as ``width`` grows. Those three have no kernel here;
+    they are what the paper's finite networks have.
 
     Parameters
     ----------
     network : Sequential or Parallel
     width : int
-        Channels of every convolution but the last.
+        Channels of every layer with weights but the last.
     in_channels, out_channels : int
-        Channels of the feature prior, and of the output.
+        Channels of the feature prior, or whatever the images are, and of the output.
     parameterization : {"ntk", "standard"}
         Where the scale of the weights is: see `Convolution`.
     batch_norm : bool
@@ -194,13 +214,17 @@ def from_architecture(
         convolution to so many channels (and the normalization and activation in use), and is
         concatenated to what the matching upsampling gives, as in the deep image prior (Ulyanov,
         Vedaldi and Lempitsky 2018).
+    shape : (int, int), optional
+        Height and width of the images. Needed where there is a `Flatten`, whose vectors are as long
+        as the images are large.
     rngs : nnx.Rngs
         Draws the weights, such as ``nnx.Rngs(0)``.
 
     Returns
     -------
     FiniteNetwork or ParallelNetwork
-        A function of features (n, H, W, in_channels) to (n, H', W', out_channels).
+        A function of features (n, H, W, in_channels) to (n, H', W', out_channels), or to
+        (n, out_channels) where pixels are pooled or flattened.
 
     Raises
     ------
@@ -215,11 +239,16 @@ def from_architecture(
     >>> module(jax.numpy.ones((1, 16, 16, 32))).shape
     (1, 16, 16, 1)
     """
-    if not isinstance(network, Network):
-        raise ArchitectureError(f"network was {network!r}; pass a Sequential or a Parallel")
-    # What is wrong at any size is said before weights are drawn.
-    side = 64 * network.side_multiple
-    check(network, (side, side))
+    check_structure(network)
+    if shape is not None:
+        check(network, shape)
+    elif any(
+        isinstance(layer, Flatten) for _, branch in weighted_branches(network) for layer in branch
+    ):
+        raise ArchitectureError(
+            "the network has a Flatten, whose vectors are as long as the images are large; pass "
+            "shape=(height, width)"
+        )
     for name, value, least in (
         ("width", width, 1),
         ("in_channels", in_channels, 1),
@@ -245,8 +274,19 @@ def from_architecture(
         batch_norm=batch_norm,
         sigmoid=sigmoid,
         skip_channels=skip_channels,
+        shape=shape,
         rngs=rngs,
     )
+
+
+def _with_weights(layer: Any, in_channels: int, out_channels: int, **options):
+    """The module of a layer that has weights."""
+    match layer:
+        case LiftingConv() | GroupConv():
+            return GroupConvolution(layer, in_channels, out_channels, **options)
+        case Dense():
+            return DenseLayer(in_channels, out_channels, **options)
+    return Convolution(layer, in_channels, out_channels, **options)
 
 
 def _close(open_skips: list[int], position: int, layer: Upsample, before_last: bool) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc import memory
-from ntkmc.architecture import Network, check, weighted_branches
+from ntkmc.architecture import Network, check, require_images, weighted_branches
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _axes, _files, _grid_recursion
 from ntkmc.kernels.operator import Pixels, dense_matrix
@@ -204,6 +204,7 @@ def predicted_bytes(network: Network, shape: Shape, kind: str = "ntk", dtype="fl
 
 def _steps(network, shape):
     """Steps of the recursion, the last of them for pixels inside of the image only."""
+    require_images(network, "GridKernel")
     *steps, last = _axes.steps(network, shape)
     outside = _axes.has_outside(network)
     inside = [axis.select(np.arange(axis.new - outside)) for axis in last.axes]

@@ -11,7 +11,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc import memory
-from ntkmc.architecture import Conv, Network, Upsample, check, weighted_branches
+from ntkmc.architecture import (
+    Conv,
+    Network,
+    Upsample,
+    check,
+    require_images,
+    weighted_branches,
+)
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _blocks, _pairs
 from ntkmc.kernels._table import Table, weighted_sum
@@ -243,6 +250,7 @@ def checked_dtype(dtype) -> np.dtype:
 
 def _walk(network) -> _pairs.Pairs:
     """Pairs of the whole network; refuses layers this kernel does not cover, by position."""
+    require_images(network, "PeriodicKernel")
     return _pairs.joined([_walk_branch(branch) for _, branch in weighted_branches(network)])
 
 

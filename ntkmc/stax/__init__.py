@@ -3,9 +3,10 @@
 >>> from ntkmc import stax
 >>> init_fn, apply_fn, kernel_fn = stax.serial(stax.Dense(512), stax.Relu(), stax.Dense(1))
 
-The layers `CompletionReadout`, `Subsample`, `NearestUpsample`, `BilinearUpsample` and `ReflectPad`
-follow the protocol of neural-tangents' own and combine with them; `from_architecture` reads a
-network of `ntkmc.architecture` as one.
+The layers `CompletionReadout`, `Subsample`, `NearestUpsample`, `BilinearUpsample`, `ReflectPad`,
+and for rotations and reflections `LiftingConv`, `GroupConv` and `GroupPool`, follow the protocol of
+neural-tangents' own and combine with them; `from_architecture` reads a network of
+`ntkmc.architecture` as one.
 
 Importing this package is also what makes `import neural_tangents` work afterwards in the same
 process.
@@ -20,6 +21,9 @@ from neural_tangents.stax import *  # noqa: F403
 
 from ntkmc.stax.bilinear_upsample import BilinearUpsample as BilinearUpsample
 from ntkmc.stax.completion_readout import CompletionReadout as CompletionReadout
+from ntkmc.stax.group_conv import GroupConv as GroupConv
+from ntkmc.stax.group_pool import GroupPool as GroupPool
+from ntkmc.stax.lifting_conv import LiftingConv as LiftingConv
 from ntkmc.stax.nearest_upsample import NearestUpsample as NearestUpsample
 from ntkmc.stax.reading import from_architecture as from_architecture
 from ntkmc.stax.reflect_pad import ReflectPad as ReflectPad

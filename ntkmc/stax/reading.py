@@ -7,19 +7,27 @@ from ntkmc._neural_tangents import neural_tangents as nt
 from ntkmc.architecture import (
     ArchitectureError,
     Conv,
+    Dense,
     Downsample,
     Erf,
+    Flatten,
+    GlobalAvgPool,
+    GroupConv,
+    GroupPool,
     Identity,
     Layer,
     LeakyRelu,
+    LiftingConv,
     Network,
     Parallel,
     Relu,
+    Role,
     Sequential,
     Upsample,
-    check,
+    check_structure,
     weighted_branches,
 )
+from ntkmc.stax import group_conv, group_pool, lifting_conv
 from ntkmc.stax.bilinear_upsample import BilinearUpsample
 from ntkmc.stax.nearest_upsample import NearestUpsample
 from ntkmc.stax.reflect_pad import ReflectPad
@@ -33,14 +41,15 @@ def from_architecture(network: Network, width: int = 512) -> Triple:
 
     NTK parameterization, weights of variance one, no biases; `Relu` and `LeakyRelu` are scaled so
     that their dual activation is 1 at 1. Images (batch, H, W, channels) with any number of
-    channels, the feature prior's, become (batch, H', W', 1).
+    channels, such as the feature prior's, become (batch, H', W', 1), or (batch, 1) where pixels are
+    pooled or flattened.
 
     Parameters
     ----------
     network : Sequential or Parallel
     width : int
-        Channels of every convolution but the last, which has one. The kernel is that of infinite
-        width whatever it is.
+        Channels of every layer with weights but the last, which has one. The kernel is that of
+        infinite width whatever it is.
 
     Returns
     -------
@@ -52,8 +61,8 @@ def from_architecture(network: Network, width: int = 512) -> Triple:
     Raises
     ------
     ArchitectureError
-        For a network that has no kernel, as `ntkmc.architecture.check` says, or a ``width`` that is
-        no whole number or below 1.
+        For a network that has no kernel, as `ntkmc.architecture.check_structure` says, or a
+        ``width`` that is no whole number or below 1.
 
     Notes
     -----
@@ -65,11 +74,7 @@ def from_architecture(network: Network, width: int = 512) -> Triple:
         raise ArchitectureError(
             f"from_architecture: width was {width!r}; pass a whole number that is at least 1"
         )
-    if not isinstance(network, Network):
-        raise ArchitectureError(
-            f"from_architecture: network was {network!r}; pass a Sequential or a Parallel"
-        )
-    check(network, _some_shape(network))
+    check_structure(network)
     if isinstance(network, Parallel):
         branches = [_branch(branch, width, w) for w, branch in weighted_branches(network)]
         return nt.stax.serial(
@@ -80,22 +85,13 @@ def from_architecture(network: Network, width: int = 512) -> Triple:
 
 def _branch(network: Sequential, width: int, weight: float = 1.0) -> Triple:
     """One network; ``weight`` multiplies its kernel."""
-    last = max(i for i, layer in enumerate(network) if isinstance(layer, Conv))
+    last = max(i for i, layer in enumerate(network) if layer.role is Role.LINEAR)
     layers: list[Triple] = []
     for position, layer in enumerate(network):
         channels = 1 if position == last else width
         scale = math.sqrt(weight) if position == last else 1.0
         layers.extend(_read(layer, channels, network.is_circular, scale))
     return nt.stax.serial(*layers)
-
-
-def _some_shape(network: Network) -> tuple[int, int]:
-    """Sides that every layer of a network can take, if any can: what it is checked with."""
-    layers = [layer for _, branch in weighted_branches(network) for layer in branch]
-    reduction = math.prod(layer.reduction for layer in layers)
-    filters = [layer.filter_size for layer in layers if isinstance(layer, Conv)]
-    side = network.side_multiple * reduction * max([1, *filters])
-    return side, side
 
 
 def _read(layer: Layer, channels: int, circular: bool, scale: float) -> Iterator[Triple]:
@@ -116,6 +112,26 @@ def _read(layer: Layer, channels: int, circular: bool, scale: float) -> Iterator
             yield _leaky_relu(negative_slope)
         case Identity():
             yield nt.stax.Identity()
+        case LiftingConv() | GroupConv():
+            lifts = isinstance(layer, LiftingConv)
+            convolution = lifting_conv.LiftingConv if lifts else group_conv.GroupConv
+            window = layer.window
+            yield convolution(
+                channels,
+                window.filter_shape,
+                window.strides,
+                window.padding,
+                layer.group,
+                W_std=scale,
+            )
+        case GroupPool():
+            yield group_pool.GroupPool()
+        case Flatten():
+            yield nt.stax.Flatten()
+        case GlobalAvgPool():
+            yield nt.stax.GlobalAvgPool()
+        case Dense():
+            yield nt.stax.Dense(channels, W_std=scale, b_std=None)
         case Erf():
             yield nt.stax.Erf()
         case Downsample(factor):

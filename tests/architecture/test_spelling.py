@@ -6,6 +6,7 @@ from ntkmc.architecture import (
     Conv,
     Downsample,
     LeakyRelu,
+    LiftingConv,
     Relu,
     Sequential,
     Upsample,
@@ -19,7 +20,7 @@ from ntkmc.architecture import (
 
 
 def example(layer):
-    return layer(5) if layer is Conv else layer()
+    return layer(5) if "filter_size" in layer.__dataclass_fields__ else layer()
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ def example(layer):
         Conv(5, 2, "reflect"),
         LeakyRelu(-0.25),
         Upsample(3, "bilinear"),
+        LiftingConv(3, 2, "circular", "D4"),
         Sequential([]),
         Sequential([Conv(3), Relu(), Conv(1)]),
         autoencoder(6),

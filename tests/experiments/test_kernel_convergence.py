@@ -10,6 +10,7 @@ from ntkmc.cli import main
 from ntkmc.config import ConfigError
 from ntkmc.experiments import load
 from ntkmc.experiments.kernel_convergence import fit
+from ntkmc.results import ResultsFolder
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs" / "kernel_convergence").glob("*.yaml"))
@@ -56,6 +57,38 @@ def test_a_run_leaves_everything_behind(small, capsys):
     assert set(slopes) == {"ntk one draw", "ntk mean of 4", "nngp one draw", "nngp mean of 4"}
     for name in ("convergence.png", "report.html", "config.yaml"):
         assert (out / name).stat().st_size > 0
+
+
+def test_a_network_of_images(tmp_path):
+    """Errors against the Gram matrix of random images, which fall with the width."""
+    layers = [{"lifting_conv": {"filter_size": 3, "group": "C2"}}, "relu", "group_pool", "flatten"]
+    config = {
+        "experiment": "kernel_convergence",
+        "network": [*layers, "dense"],
+        "shape": [4, 4],
+        "images": {"count": 2, "channels": 1},
+        "kinds": ["ntk"],
+        "widths": [8, 128],
+        "draws": 40,
+        "group": 20,
+        "resamples": 100,
+    }
+    path = tmp_path / "images.yaml"
+    path.write_text(yaml.safe_dump(config))
+    experiment, checked = load(path)
+    convergence = experiment.run(checked, ResultsFolder(tmp_path / "out"))
+    single, mean = convergence.errors
+    assert mean.group == 20
+    # 16 times the width: a quarter of the error of one draw, which 40 draws know to about 20%.
+    assert 2.5 < single.values[0] / single.values[1] < 6
+    assert mean.values[1] < 0.1
+    assert (tmp_path / "out" / "report.html").stat().st_size > 0
+    for override, words in (
+        ("images=null", "the network ends in channels alone, and images was None; pass images"),
+        ("network=[conv: {filter_size: 3}]", "the network ends in pixels, and images was"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            load(path, [override])
 
 
 def test_slope_and_its_interval_of_errors_that_are_known():
