@@ -101,7 +101,7 @@ def reference_cell(cell_weight: float = 1.25, identity: float = 1.5) -> Method:
 def imputation(
     impute: Any,
     held_out: int = 0,
-    residual: bool = True,
+    residual: bool = False,
     cell_weight: float = 1.0,
     identity: float = 1.5,
 ) -> Method:

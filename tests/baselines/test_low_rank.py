@@ -26,9 +26,9 @@ def test_half_of_a_low_rank_tensor_is_recovered():
     assert error < 1e-3  # of the smoothing's order, 1e-4; the bar is 1e-2
     np.testing.assert_array_equal(made.tensor[observed], truth[observed])
     assert made.iterations == 60
-    stopped = baselines.complete_tensor(truth, observed, iterations=200, tol=1e-3)
-    assert stopped.iterations < 200
-    assert stopped.change <= 1e-3
+    stopped = baselines.complete_tensor(truth, observed, iterations=60, tol=1e-2)
+    assert 48 <= stopped.iterations < 60  # not before the thresholds have fallen
+    assert stopped.change <= 1e-2
 
 
 def alternating_directions(tensor, observed, weights, steps=400, penalty=0.1):
@@ -110,19 +110,10 @@ def test_falrtc_of_responses():
     mean = baselines.mean_over_cell(table, drug, cell)
     truth = profiles[drug, cell]
     assert np.linalg.norm(made - truth) < 0.6 * np.linalg.norm(mean - truth)
-    tensor = np.where(np.isnan(table.tensor()), 0, table.tensor())
-    whole = baselines.complete_tensor(
-        tensor,
-        ~np.isnan(table.tensor()),
-        alpha=(1, 0, 1),
-        smoothing=1e-3,
-        iterations=60,
-    ).tensor
-    np.testing.assert_allclose(made, whole[drug, :, cell], atol=2e-3 * np.abs(whole).max())
     alone = table.take(table.drug != 3)
     asked = np.array([3]), np.array([2])
     np.testing.assert_array_equal(
-        baselines.falrtc(alone, *asked, iterations=2),
+        baselines.falrtc(alone, *asked, (1, 0, 1), smoothing=1e-3, iterations=60),
         baselines.mean_over_cell(alone, *asked),
     )
 

@@ -46,13 +46,13 @@ def test_style_transfer_without_sources_is_the_mean():
 
 def test_an_overparameterised_autoencoder_interpolates_and_aligns():
     table, profiles = additive(drugs=6, genes=12)
-    trained = baselines.train_autoencoder(table.profiles, width=256, steps=400, rate=3e-3)
+    trained = baselines.train_autoencoder(table.profiles, width=256, steps=200, rate=3e-3)
     assert trained.left < 1e-3
     back = trained.decode(trained.encode(table.profiles))
     error = np.sum((back - table.profiles) ** 2) / np.sum(table.profiles**2)
     assert error == pytest.approx(trained.left, rel=1e-2)
     drug, cell = missing(table)
-    made = baselines.autoencoder_style_transfer(table, drug, cell, width=256, steps=400, rate=3e-3)
+    made = baselines.autoencoder_style_transfer(table, drug, cell, width=256, steps=200, rate=3e-3)
     truth = profiles[drug, cell]
     mean = baselines.mean_over_cell(table, drug, cell)
     assert np.linalg.norm(made - truth) < 0.8 * np.linalg.norm(mean - truth)
