@@ -99,7 +99,8 @@ def load_table(name: str, root: str | Path | None = None) -> Table:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path)
+    # Numbers are written back as they were read; pandas' faster parser may change the last digit.
+    return pd.read_csv(path, float_precision="round_trip")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
