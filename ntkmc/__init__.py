@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ntkmc.architecture import ArchitectureError, Sequential, autoencoder
+    from ntkmc.completion import Gram, NTKImputer
     from ntkmc.inpainting import InpaintResult, inpaint
     from ntkmc.kernels import GridKernel, PeriodicKernel
     from ntkmc.memory import NotEnoughMemoryError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 # Imported when first asked for: `ntkmc --help` need not wait for JAX.
 _HOMES = {
     "ntkmc.architecture": ("ArchitectureError", "Sequential", "autoencoder"),
+    "ntkmc.completion": ("Gram", "NTKImputer"),
     "ntkmc.inpainting": ("InpaintResult", "inpaint"),
     "ntkmc.kernels": ("GridKernel", "PeriodicKernel"),
     "ntkmc.memory": ("NotEnoughMemoryError",),
@@ -26,10 +28,12 @@ __all__ = [
     "ArchitectureError",
     "Cholesky",
     "ConjugateGradient",
+    "Gram",
     "GridKernel",
     "IIDNormal",
     "IIDUniform",
     "InpaintResult",
+    "NTKImputer",
     "NotEnoughMemoryError",
     "PeriodicKernel",
     "Sequential",

@@ -233,6 +233,65 @@ def metric_bars(values: Mapping[str, Sequence[float]], metrics: Sequence[str], o
     return figure
 
 
+def missingness_map(missing: Bool[np.ndarray, "m n"]) -> Figure:
+    """Which entries of a table are missing; large tables are averaged down to half-tones."""
+    rows, columns = missing.shape
+    width = 6.4
+    height = float(np.clip(width * rows / columns, 1.2, 6.4))
+    figure = Figure(figsize=(width, height + 0.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(missing, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="antialiased")
+    axes.set_xlabel(f"{columns:,} columns", fontsize=9, color=_INK)
+    axes.set_ylabel(f"{rows:,} rows", fontsize=9, color=_INK)
+    _quiet(axes)
+    return figure
+
+
+def calibration_curve(
+    levels: Float[np.ndarray, " k"], shares: Mapping[str, Float[np.ndarray, " k"]]
+) -> Figure:
+    """How many entries intervals of each nominal level hold, a line for each name."""
+    figure = Figure(figsize=(4.0, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), label="promised")
+    for (name, share), colour in zip(shares.items(), _LINES, strict=False):
+        axes.plot(levels, share, "o-", color=colour, markersize=4, label=name)
+    axes.set_xlabel("nominal level of the interval", fontsize=9, color=_INK)
+    axes.set_ylabel("share of entries within", fontsize=9, color=_INK)
+    axes.grid(True, which="major", color="#d0d7de", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=8, frameon=False, labelcolor=_INK)
+    _quiet(axes)
+    return figure
+
+
+def grouped_bars(values: Mapping[str, Mapping[str, Float[np.ndarray, " k"]]], label: str) -> Figure:
+    """Means of repeated values and their standard deviations: groups of bars, one a method.
+
+    Parameters
+    ----------
+    values : mapping of group to mapping of method to (repeats,) values
+    label : of the axis.
+    """
+    methods = list(next(iter(values.values())))
+    figure = Figure(figsize=(1.4 + 0.42 * len(values) * (len(methods) + 1), 3.2))
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    palette = (*_LINES, "#0369a1", "#a16207", "#be185d", "#4d7c0f")
+    for number, method in enumerate(methods):
+        at = np.arange(len(values)) + (number - (len(methods) - 1) / 2) * 0.8 / len(methods)
+        means = [np.mean(group[method]) for group in values.values()]
+        spreads = [np.std(group[method]) for group in values.values()]
+        colour = palette[number % len(palette)]
+        axes.bar(at, means, 0.75 / len(methods), yerr=spreads, color=colour, label=method)
+    axes.set_xticks(np.arange(len(values)), list(values))
+    axes.set_ylabel(label, fontsize=9, color=_INK)
+    axes.legend(fontsize=8, frameon=False, labelcolor=_INK, ncols=2)
+    axes.margins(y=0.25)
+    _quiet(axes)
+    return figure
+
+
 def _grey(image: np.ndarray) -> np.ndarray:
     plane = image if image.ndim == 2 else image[..., 0]
     return np.repeat(plane[..., None], 3, axis=2)

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from ntkmc.images import Pixels, write_image
 from ntkmc.memory import peak_bytes
 
-_PACKAGES = ("ntkmc", "jax", "jaxlib", "numpy", "scipy", "scikit-image")
+_PACKAGES = ("ntkmc", "jax", "jaxlib", "numpy", "scipy", "scikit-image", "scikit-learn", "pandas")
 
 
 class ResultsFolder:

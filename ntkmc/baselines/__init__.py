@@ -16,8 +16,10 @@ from ntkmc.baselines.synthetic_interventions import (
     SyntheticInterventions,
     synthetic_interventions,
 )
+from ntkmc.baselines.tables import TABLE_BASELINES
 
 __all__ = [
+    "TABLE_BASELINES",
     "SyntheticInterventions",
     "TensorResult",
     "autoencoder_style_transfer",

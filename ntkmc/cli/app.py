@@ -39,7 +39,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace files that exist."
 def ntkmc(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
-    """Complete images with infinitely wide neural networks, exactly."""
+    """Complete images and tables with infinitely wide neural networks, exactly."""
 
 
 @app.command()
@@ -83,6 +83,29 @@ def inpaint(
     from ntkmc.cli.inpaint import inpaint
 
     inpaint(image, mask, out, levels, ridge, report, force)
+
+
+@app.command()
+def complete(
+    table: Annotated[Path, typer.Argument(help="A .csv, .parquet or .npz file.")],
+    out: Annotated[Path, typer.Option(help="File to write, in any of these formats.")],
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of categories, filled in with one of them. Repeatable."),
+    ] = None,
+    report: Annotated[
+        bool, typer.Option(help="Write a page about it, with the accuracy on this table.")
+    ] = True,
+    force: Force = False,
+) -> None:
+    """Fill in the missing entries of a table.
+
+    Columns of text are left as they are; the first one labels the rows where it can. Writes the
+    table, a list of what was imputed with its standard deviations (OUT.imputed.csv), and OUT.html.
+    """
+    from ntkmc.cli.complete import complete
+
+    complete(table, out, categorical or [], report, force)
 
 
 @app.command()

@@ -2,12 +2,17 @@
 
 from ntkmc.datasets.images import CHECKSUMS, ROOT_VARIABLE, MaskedImage, load_image
 from ntkmc.datasets.masks import hole_mask, random_mask
+from ntkmc.datasets.tables import Table, load_table, read_table, write_table
 
 __all__ = [
     "CHECKSUMS",
     "ROOT_VARIABLE",
     "MaskedImage",
+    "Table",
     "hole_mask",
     "load_image",
+    "load_table",
     "random_mask",
+    "read_table",
+    "write_table",
 ]

@@ -14,6 +14,7 @@ from ntkmc.experiments import (
     inpainting,
     kernel_convergence,
     kernel_heatmaps,
+    tables,
 )
 from ntkmc.experiments.comparison import Table, comparison_table
 
@@ -60,6 +61,7 @@ EXPERIMENTS = {
             identity_prior.table,
         ),
         Experiment("cmap", cmap.CmapConfig, cmap.run, cmap_report.table),
+        Experiment("tables", tables.TablesConfig, tables.run, tables.table),
     )
 }
 

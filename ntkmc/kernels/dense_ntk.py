@@ -17,6 +17,7 @@ HOMOGENEOUS = (Relu, LeakyRelu, Identity)
 KINDS = ("ntk", "nngp")
 
 TILE = 1024  # side of the blocks; one fits into a processor's cache
+_BLOCK = 128
 # Elementwise programs are compiled for these sizes only, so that many small kernels cost nothing.
 _SIZES = (2**10, 2**15, TILE**2)
 # Below this share of |u|^2 + |u'|^2 the squared distance |u - u'|^2 has lost so many digits when it
@@ -82,7 +83,7 @@ def dense_ntk(
         raise ValueError(f"depth was {depth!r}; pass a whole number of hidden layers, at least 0")
     if kind not in KINDS:
         raise ValueError(f"kind was {kind!r}; pass 'ntk' or 'nngp'")
-    settings = (int(depth), _homogeneous(activation), kind)
+    settings = (int(depth), homogeneous(activation), kind)
     on_device = isinstance(Z1, jax.Array) or isinstance(Z2, jax.Array)
     Z1 = _checked(Z1, "Z1", on_device)
     Z2 = None if Z2 is None else _checked(Z2, "Z2", on_device)
@@ -145,28 +146,54 @@ def _blocked(Z1, Z2, depth, activation, kind):
     unit1 -= centre
     if Z2 is not None:
         unit2 -= centre
+    half1, half2 = (np.einsum("pn,pn->n", unit, unit) / 2 for unit in (unit1, unit2))
     kernel = np.empty((n1, n2))
     with enable_x64(), jax.default_device(jax.local_devices(backend="cpu")[0]):
         for top in range(0, n1, TILE):
             rows = slice(top, top + TILE)
             for left in range(top if Z2 is None else 0, n2, TILE):
                 columns = slice(left, left + TILE)
-                gap = _gap(unit1[:, rows], unit2[:, columns])
-                if Z2 is None and left == top:
-                    gap = (gap + gap.T) / 2
-                tile = _elementwise(gap, depth, activation, kind)
-                tile *= np.outer(norm1[rows], norm2[columns])
+                product = unit1[:, rows].T @ unit2[:, columns]
+                sides = (half1[rows], half2[columns], norm1[rows], norm2[columns])
+                tile, near = None, True
+                if product.shape == (TILE, TILE) and not (Z2 is None and top == left):
+                    tile, near = _apart(
+                        product, *sides, depth=depth, activation=activation, kind=kind
+                    )
+                if near:
+                    gap = _gap(product, unit1[:, rows], unit2[:, columns], *sides[:2])
+                    if Z2 is None and left == top:
+                        gap = (gap + gap.T) / 2
+                    tile = _elementwise(gap, depth, activation, kind)
+                    tile *= np.outer(norm1[rows], norm2[columns])
+                tile = np.asarray(tile)
                 kernel[rows, columns] = tile
-                if Z2 is None:
-                    kernel[columns, rows] = tile.T
+                if Z2 is None and left > top:
+                    _write_transposed(kernel[columns, rows], tile)
     return kernel
 
 
-def _gap(unit1, unit2):
+def _write_transposed(target, tile):
+    """In blocks that fit into a processor's first cache: five times as fast as all at once."""
+    for row in range(0, tile.shape[0], _BLOCK):
+        for column in range(0, tile.shape[1], _BLOCK):
+            block = tile[row : row + _BLOCK, column : column + _BLOCK]
+            target[column : column + _BLOCK, row : row + _BLOCK] = block.T
+
+
+@functools.partial(jax.jit, static_argnames=("depth", "activation", "kind"))
+def _apart(product, half1, half2, norm1, norm2, depth, activation, kind):
+    """A whole tile in one pass, and whether any of its columns are too near for that."""
+    size = half1[:, None] + half2
+    gap = size - product
+    kernel = kernel_of_gap(gap, depth, activation, kind) * (norm1[:, None] * norm2)
+    return kernel, jnp.any(gap < _NEAR * size)
+
+
+def _gap(product, unit1, unit2, half1, half2):
     """Half the squared distance of all pairs, accurate relative to itself where it is small."""
-    halves = (np.einsum("pn,pn->n", unit, unit) / 2 for unit in (unit1, unit2))
-    size = np.add.outer(*halves)
-    gap = size - unit1.T @ unit2
+    size = np.add.outer(half1, half2)
+    gap = size - product
     rows, columns = np.nonzero(gap < _NEAR * size)
     step = max(1, TILE**2 // len(unit1))
     for start in range(0, len(rows), step):
@@ -210,7 +237,8 @@ def _checked(Z, name, on_device):
     return Z
 
 
-def _homogeneous(activation):
+def homogeneous(activation: Layer | str | dict) -> Layer:
+    """The layer, if its activation is homogeneous; see `dense_ntk`."""
     layer = activation if isinstance(activation, Layer) else from_dict(activation)
     if not isinstance(layer, HOMOGENEOUS):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,7 +20,7 @@ from ntkmc.solvers.result import Progress, SingularKernelError, check_ridge
 # with two threads 1.4 ms; of 456 columns, 6.7, 36, 31 and 38 ms (two busy cores).
 _THREADS_FROM = 1024
 _RIDGES = (-6.0, -4.5, -3.0, -1.5, 0.0, 1.5)  # powers of ten that leave-one-out begins with
-_RIDGE_DIGITS = 0.05  # to which it finds the power of ten
+_RIDGE_DIGITS = 0.1  # to which it finds the power of ten
 # A row's variance is that of its own errors and of so many more of the median row's size.
 _SHARED_ERRORS = 5.0
 
@@ -39,7 +40,7 @@ class RowCompletion:
         the ridge included: :math:`v_{ij} = k_{**} - k_*^T A^{-1} k_* + \mathrm{shift}`.
     scale : (m,), :math:`s_i^2`, the mean over the row of squared leave-one-out errors, each over
         its variance, and over a few more of the median row's size.
-    ridge : relative to the mean of the kernel's diagonal over observed columns.
+    ridge : relative to the mean of the kernel's diagonal.
     patterns : how many different ones the rows have.
 
     `left_out`, `variance` and `scale` are None where they were not asked for.
@@ -54,7 +55,7 @@ class RowCompletion:
 
     @property
     def std(self) -> Float[np.ndarray, "m n"] | None:
-        """(m, n), the standard deviation :math:`s_i \sqrt{v_{ij}}`, or None."""
+        r"""(m, n), the standard deviation :math:`s_i \sqrt{v_{ij}}`, or None."""
         if self.variance is None or self.scale is None:
             return None
         return np.sqrt(self.scale[:, None] * self.variance)
@@ -220,17 +221,29 @@ def row_scales(
     return (sums + _SHARED_ERRORS * shared) / (counts + _SHARED_ERRORS)
 
 
+@functools.cache
+def _blas() -> ThreadpoolController:
+    """Looks for libraries once: that takes longer than a small table."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 def _factors(
     kernel, patterns: list[Pattern], ridge: float, mean: float, uncertainty: bool
 ) -> Iterator[tuple[Pattern, KernelFactor]]:
-    blas = ThreadpoolController().select(user_api="blas")
-    for pattern in patterns:
-        size = len(pattern.observed)
-        require_memory(size, len(pattern.missing), len(pattern.rows), uncertainty)
-        one_thread = not _THREADS_FROM <= size <= THREADED_ROWS
+    def factor_of(pattern):
+        matrix = kernel[np.ix_(pattern.observed, pattern.observed)]
+        return KernelFactor.of(matrix, ridge * mean, ridge)
+
+    largest = patterns[-1]
+    require_memory(len(largest.observed), len(largest.missing), len(largest.rows), uncertainty)
+    blas = _blas()
+    small = [pattern for pattern in patterns if len(pattern.observed) < _THREADS_FROM]
+    with blas.limit(limits=1):
+        yield from ((pattern, factor_of(pattern)) for pattern in small)
+    for pattern in patterns[len(small) :]:
+        one_thread = len(pattern.observed) > THREADED_ROWS
         with blas.limit(limits=1) if one_thread else contextlib.nullcontext():
-            matrix = kernel[np.ix_(pattern.observed, pattern.observed)]
-            yield pattern, KernelFactor.of(matrix, ridge * mean, ridge)
+            yield pattern, factor_of(pattern)
 
 
 def _checked(kernel, values):
@@ -248,6 +261,5 @@ def _checked(kernel, values):
         row, column = np.argwhere(np.isinf(values))[0]
         raise ValueError(f"values[{row}, {column}] is infinite; mark what is missing as NaN")
     observed = ~np.isnan(values)
-    used = observed.any(axis=0)
-    mean = float(np.diagonal(kernel)[used if used.any() else slice(None)].mean())
+    mean = float(np.diagonal(kernel).mean())
     return kernel, values, group_rows(observed), mean

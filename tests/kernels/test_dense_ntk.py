@@ -102,7 +102,7 @@ def test_columns_of_any_norm():
 
 def test_blocks_do_not_show(monkeypatch):
     Z = np.random.default_rng(3).standard_normal((4, 50))
-    Z[:, 40] = Z[:, 3]
+    Z[:, 40] = Z[:, 3]  # in one tile that is whole; there are others without such a pair
     whole, across = dense_ntk(Z), dense_ntk(Z, Z[:, ::-1])
     module = importlib.import_module("ntkmc.kernels.dense_ntk")
     monkeypatch.setattr(module, "TILE", 16)
@@ -159,7 +159,7 @@ def test_laplacian_corollary_a_linear_network_is_linear_regression():
     laplacian = np.diag(weights.sum(axis=1)) - weights
     Z = np.linalg.eigh(laplacian)[1][:, :30].T
     Y = rng.standard_normal((2, 12))
-    w = np.linalg.lstsq(Z[:, :12].T, Y.T)[0].T
+    w = np.linalg.lstsq(Z[:, :12].T, Y.T, rcond=None)[0].T
     predicted = predictions(dense_ntk(Z, activation=Identity()), Y)
     np.testing.assert_allclose(predicted, w @ Z, rtol=1e-8, atol=1e-8)
 

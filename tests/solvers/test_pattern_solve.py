@@ -27,16 +27,15 @@ def table(m=12, n=9, share=0.7, seed=0):
     return dense_ntk(Z), np.where(missing, np.nan, values)
 
 
-def shifted(kernel, values, ridge):
-    used = ~np.isnan(values).all(axis=0)
-    return kernel + ridge * np.diagonal(kernel)[used].mean() * np.eye(len(kernel))
+def shifted(kernel, ridge):
+    return kernel + ridge * np.diagonal(kernel).mean() * np.eye(len(kernel))
 
 
 def by_hand(kernel, values, ridge, row, column):
     """Mean and variance of one entry from the other observed ones of its row."""
     others = np.flatnonzero(~np.isnan(values[row]))
     others = others[others != column]
-    full = shifted(kernel, values, ridge)
+    full = shifted(kernel, ridge)
     weights = np.linalg.solve(full[np.ix_(others, others)], kernel[others, column])
     variance = full[column, column] - kernel[column, others] @ weights
     return weights @ values[row, others], variance
@@ -102,7 +101,7 @@ def test_noise_is_recovered_from_a_draw_of_the_model():
     """Intervals of a table drawn from its own kernel: 90 % of them hold what was left out."""
     rng = np.random.default_rng(1)
     kernel = dense_ntk(rng.standard_normal((3, 40)))
-    truth = rng.multivariate_normal(np.zeros(40), shifted(kernel, np.zeros((1, 40)), 0.05), 150)
+    truth = rng.multivariate_normal(np.zeros(40), shifted(kernel, 0.05), 150)
     values = np.where(rng.random(truth.shape) < 0.3, np.nan, truth)
     result = complete_rows(kernel, values, ridge="loo", uncertainty=True)
     assert 0.04 < result.ridge < 0.06

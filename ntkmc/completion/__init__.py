@@ -1,0 +1,6 @@
+"""Completing tables."""
+
+from ntkmc.completion.imputer import NTKImputer
+from ntkmc.completion.priors import Gram
+
+__all__ = ["Gram", "NTKImputer"]

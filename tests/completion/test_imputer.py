@@ -1,0 +1,289 @@
+"""The imputer: what it predicts, what it keeps, what it is told about columns and rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+
+from ntkmc import Gram, NTKImputer
+from ntkmc.architecture import LeakyRelu
+from ntkmc.kernels import dense_ntk
+from ntkmc.solvers import leave_one_out
+
+
+def low_rank(m=60, n=8, rank=2, noise=0.1, missing=0.2, seed=0):
+    """A table of columns of different scales, the truth, and which entries are missing."""
+    rng = np.random.default_rng(seed)
+    truth = rng.standard_normal((m, rank)) @ rng.standard_normal((rank, n))
+    truth = (truth + noise * rng.standard_normal((m, n))) * 10.0 ** np.arange(-3, n - 3) + 5
+    hidden = rng.random((m, n)) < missing
+    return np.where(hidden, np.nan, truth), truth, hidden
+
+
+def standardised_error(filled, truth, hidden):
+    scale = truth.std(axis=0)
+    return np.sqrt(np.mean((((filled - truth) / scale)[hidden]) ** 2))
+
+
+def test_it_fills_in_and_keeps_the_rest():
+    table, truth, hidden = low_rank()
+    imputer = NTKImputer()
+    filled, std = imputer.fit(table).transform(table, return_std=True)
+    np.testing.assert_array_equal(filled[~hidden], table[~hidden])
+    np.testing.assert_array_equal(std == 0, ~hidden)
+    assert filled.dtype == np.float64
+    mean = SimpleImputer().fit_transform(table)
+    assert standardised_error(filled, truth, hidden) < 0.4 * standardised_error(mean, truth, hidden)
+    # which it knows, of itself, without the truth
+    np.testing.assert_allclose(
+        imputer.left_out_error_, standardised_error(filled, truth, hidden), rtol=0.25
+    )
+    inside = abs(filled - truth)[hidden] < 1.645 * std[hidden]
+    assert 0.8 < inside.mean() < 0.98
+    again = clone(imputer).fit_transform(table)
+    np.testing.assert_array_equal(again, filled)
+
+
+def test_scales_do_not_matter():
+    table, _, _ = low_rank()
+    factors, shifts = np.array([3.0, 1e6, 1e-3, 1, 1, 2, 5, 7]), np.arange(8) * 100.0
+    filled = NTKImputer(ridge=0.1).fit_transform(table)
+    moved = NTKImputer(ridge=0.1).fit_transform(table * factors + shifts)
+    np.testing.assert_allclose((moved - shifts) / factors, filled, rtol=1e-6, atol=1e-6)
+
+
+def test_rows_that_were_not_there_at_fit():
+    table, truth, hidden = low_rank(m=80)
+    imputer = NTKImputer().fit(table[:60])
+    filled = imputer.transform(table[60:])
+    assert standardised_error(filled, truth[60:], hidden[60:]) < 0.6
+    # one row at a time is the same as all together, and as before
+    one = np.vstack([imputer.transform(row[None]) for row in table[60:]])
+    np.testing.assert_allclose(one, filled, rtol=1e-9)
+
+
+def test_left_out_errors_are_of_priors_without_the_row():
+    """In a table of noise nothing can be predicted, and the errors must say so."""
+    noise = np.random.default_rng(0).standard_normal((40, 30))
+    honest = NTKImputer(n_refinements=0).fit(noise)
+    assert honest.left_out_error_ > 0.95
+    kernel = honest.model_.kernel
+    standard = honest.encoding_.forward(noise)
+    own = np.sqrt(np.mean((standard - leave_one_out(kernel, standard, 1e-3)) ** 2))
+    assert own < 0.9  # with a prior that the row had a part in
+
+
+def test_pandas_in_pandas_out():
+    table, _, _ = low_rank()
+    frame = pd.DataFrame(table, columns=list("abcdefgh"), index=[f"r{i}" for i in range(60)])
+    imputer = NTKImputer(ridge=0.1).fit(frame)
+    filled, std = imputer.transform(frame, return_std=True)
+    for result in (filled, std):
+        assert list(result.columns) == list(frame.columns)
+        assert list(result.index) == list(frame.index)
+    np.testing.assert_array_equal(filled, NTKImputer(ridge=0.1).fit_transform(table))
+    assert list(imputer.get_feature_names_out()) == list("abcdefgh")
+    piped = make_pipeline(NTKImputer(ridge=0.1), SimpleImputer()).set_output(transform="pandas")
+    assert list(piped.fit_transform(frame).columns) == list("abcdefgh")
+    bare = NTKImputer(ridge=0.1).set_output(transform="pandas").fit(table)
+    assert list(bare.transform(table).columns) == [f"x{i}" for i in range(8)]
+    with pytest.raises(ValueError, match="now missing:\n- d"):
+        imputer.transform(frame.drop(columns="d"))
+    with pytest.raises(ValueError, match="X has 7 features, but NTKImputer is expecting 8"):
+        NTKImputer(ridge=0.1).fit(table).transform(table[:, :7])
+
+
+def records(seed=0):
+    """Numbers, a binary column and one of three categories, that depend on one another."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 3, 90)
+    frame = pd.DataFrame(
+        {
+            "x": group + 0.1 * rng.standard_normal(90),
+            "kind": pd.Categorical.from_codes(group, ["high", "low", "middle"]),
+            "y": 3.0 - group + 0.1 * rng.standard_normal(90),
+            "flag": np.where(group == 0, "yes", "no"),
+        }
+    )
+    hidden = rng.random(frame.shape) < 0.15
+    return frame.mask(hidden), frame, hidden
+
+
+def test_categories_are_filled_in_with_categories():
+    table, truth, hidden = records()
+    imputer = NTKImputer(categorical=["kind", "flag"]).fit(table)
+    filled, std = imputer.transform(table, return_std=True)
+    assert filled["kind"].dtype == truth["kind"].dtype
+    assert not filled.isna().any().any()
+    for position, name in enumerate(table.columns):
+        observed = ~hidden[:, position]
+        assert (filled[name][observed] == truth[name][observed]).all()
+        assert (std[name] > 0).eq(hidden[:, position]).all()
+        if name in ("kind", "flag"):
+            assert (filled[name] == truth[name])[~observed].mean() > 0.8
+    numpy = NTKImputer(categorical=[1, 3]).fit_transform(table.to_numpy(object))
+    assert (numpy == filled.to_numpy(object)).all()
+    other = table.assign(flag="perhaps")
+    with pytest.raises(ValueError, match=r"'flag' holds 'perhaps', which .*known: no, y"):
+        imputer.transform(other)
+
+
+def test_text_that_is_not_declared_is_refused(unchecked):
+    table, _, _ = records()
+    for X in (table, table.to_numpy(object)):
+        place = "'kind'" if X is table else "1"
+        with pytest.raises(ValueError, match=f"column {place} holds text; declare it with categ"):
+            NTKImputer().fit(X)
+    with pytest.raises(ValueError, match="column 'flag' holds text; declare it in categorical"):
+        NTKImputer(categorical=["kind"]).fit(table)
+    with pytest.raises(ValueError, match="categorical names 'kidn', which is neither a column"):
+        NTKImputer(categorical=["kidn"]).fit(table)
+    with pytest.raises(ValueError, match="'kind' has no value at all"):
+        NTKImputer(categorical=["kind", "flag"]).fit(table.assign(kind=None))
+    with pytest.raises(ValueError, match="'x' contains infinity"):
+        NTKImputer(categorical=["kind", "flag"]).fit(table.assign(x=np.inf))
+
+
+@pytest.mark.parametrize("prior", ["embedding", "frame", "gram", "identity"])
+def test_column_priors(prior):
+    table, truth, hidden = low_rank(m=25, n=8, noise=0.02)
+    rng = np.random.default_rng(0)
+    embedding = np.linalg.svd((truth - truth.mean(axis=0)) / truth.std(axis=0))[2][:2]
+    names = [f"c{i}" for i in range(8)]
+    frame = pd.DataFrame(table, columns=names)
+    given = {
+        "embedding": embedding,
+        "frame": pd.DataFrame(embedding, columns=names)[list(rng.permutation(names))],
+        "gram": Gram(dense_ntk(embedding)),
+        "identity": "identity",
+    }[prior]
+    filled = np.asarray(NTKImputer(given, identity_weight=0.01).fit_transform(frame))
+    error = standardised_error(filled, truth, hidden)
+    assert (error < 0.5) == (prior != "identity")
+    whole = frame.assign(c3=np.nan)  # a column without values, but not without a prior
+    filled = np.asarray(NTKImputer(given, identity_weight=0.01).fit_transform(whole))
+    correlation = np.corrcoef(filled[:, 3], truth[:, 3])[0, 1]
+    assert (correlation > 0.9) == (prior != "identity")
+
+
+def test_row_priors_and_both():
+    table, truth, hidden = low_rank(m=30, n=6)
+    features = truth[:, 0] / truth[:, 0].std(), truth[:, 1] / truth[:, 1].std()
+    rows = np.stack([side - side.mean() for side in features])
+    errors = {}
+    for name, settings in {
+        "columns": {},
+        "rows": {"column_prior": None, "row_prior": rows},
+        "kernel": {"column_prior": None, "row_prior": Gram(dense_ntk(rows) + 0.1 * np.eye(30))},
+        "both": {"row_prior": rows},
+    }.items():
+        imputer = NTKImputer(**settings).fit(table)
+        filled, std = imputer.transform(table, return_std=True)
+        np.testing.assert_array_equal(filled[~hidden], table[~hidden])
+        assert (std[hidden] > 0).all()
+        errors[name] = standardised_error(filled, truth, hidden)
+        if name == "both":
+            assert 0 <= imputer.model_.weight <= 1
+    assert errors["both"] < 1.1 * min(errors.values())
+    assert max(errors["rows"], errors["kernel"]) < 0.6
+    empty = table.copy()
+    empty[7] = np.nan
+    filled = NTKImputer(row_prior=rows).fit_transform(empty)
+    nothing = NTKImputer().fit_transform(empty)
+    scale = truth.std(axis=0)
+    assert abs((filled - truth)[7] / scale).mean() < abs((nothing - truth)[7] / scale).mean()
+    with pytest.raises(ValueError, match="X has 29 rows and row_prior was for 30"):
+        imputer.transform(table[:29])
+
+
+def test_depth_and_identity_are_chosen_by_leave_one_out():
+    table, _, _ = low_rank(m=15, n=5)
+    settings = {"ridge": 0.01, "n_refinements": 0}
+
+    def error(depth, weight):
+        imputer = NTKImputer(depth=depth, identity_weight=weight, **settings)
+        return imputer.fit(table).left_out_error_
+
+    chosen = NTKImputer(depth="loo", identity_weight="loo", **settings).fit(table)
+    errors = {(d, w): error(d, w) for d in (1, 2, 3) for w in (0.0, 0.1, 0.3, 1.0)}
+    assert (chosen.depth_, chosen.identity_weight_) == min(errors, key=errors.__getitem__)
+    assert chosen.left_out_error_ == min(errors.values())
+
+
+def test_what_is_entirely_missing_or_constant():
+    table, _, _ = low_rank()
+    table[3] = np.nan
+    table[:, 2] = np.nan
+    table[:, 4] = np.where(np.isnan(table[:, 4]), np.nan, 7.0)
+    table[:10] = table[10:20]  # duplicate rows
+    imputer = NTKImputer().fit(table)
+    filled, std = imputer.transform(table, return_std=True)
+    assert filled.shape == table.shape
+    assert np.isfinite(filled).all()
+    assert (filled[:, 4] == 7).all()
+    others = np.delete(np.arange(8), 2)
+    np.testing.assert_allclose(
+        imputer.transform(np.full((1, 8), np.nan))[0, others], np.nanmean(table[:, others], axis=0)
+    )
+    assert (std[:, 2] > 0).all()
+    same = NTKImputer().fit_transform(np.full((4, 3), 2.0))
+    assert (same == 2).all()
+    lonely = NTKImputer().fit_transform([[1.0, np.nan, 3.0]])
+    np.testing.assert_array_equal(lonely[0, [0, 2]], [1, 3])
+    assert np.isfinite(lonely).all()
+
+
+def test_few_of_many_rows_make_the_prior():
+    table, truth, hidden = low_rank(m=300)
+    imputer = NTKImputer(prior_rows=60, ridge=0.01).fit(table)
+    assert np.isfinite(imputer.model_.left_out).any(axis=1).sum() == 60
+    assert standardised_error(imputer.transform(table), truth, hidden) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"column_prior": None}, "column_prior and row_prior are both None"),
+        ({"column_prior": "tabel"}, "column_prior was 'tabel'; pass 'table' or 'identity', an emb"),
+        ({"row_prior": "table"}, "row_prior was 'table'; pass 'identity', an embedding"),
+        ({"column_prior": np.ones((2, 5))}, "column_prior is for 5 columns and the table has 8"),
+        ({"row_prior": np.ones((2, 5))}, "row_prior is for 5 rows and the table has 60"),
+        ({"column_prior": np.ones(8)}, r"an array of float64 of shape \(8,\); pass numbers"),
+        ({"column_prior": np.full((2, 8), np.nan)}, "column_prior has entries that are not finite"),
+        ({"column_prior": Gram(np.eye(3))}, "column_prior is for 3 columns"),
+        ({"depth": 0}, "depth was 0; pass a whole number"),
+        ({"depth": 1.5}, "depth was 1.5"),
+        ({"activation": "erf"}, "not homogeneous"),
+        ({"ridge": -1}, "ridge was -1; pass a number >= 0, or 'loo'"),
+        ({"identity_weight": "lo"}, "identity_weight was 'lo'"),
+        ({"n_refinements": -1}, "n_refinements was -1"),
+        ({"prior_rows": 1}, "prior_rows was 1"),
+    ],
+)
+def test_settings_are_checked(settings, words, unchecked):
+    with pytest.raises(ValueError, match=words):
+        NTKImputer(**settings).fit(low_rank()[0])
+
+
+def test_tables_are_checked(unchecked):
+    table = low_rank()[0]
+    frame = pd.DataFrame(table[:, :2], columns=["a", "b"])
+    with pytest.raises(ValueError, match="no observed value at all"):
+        NTKImputer().fit(np.full((3, 2), np.nan))
+    with pytest.raises(ValueError, match="contains infinity"):
+        NTKImputer().fit(np.where(np.isnan(table), np.inf, table))
+    with pytest.raises(ValueError, match="column_prior has no column 'b'"):
+        NTKImputer(pd.DataFrame({"a": [1.0]})).fit(frame)
+    with pytest.raises(ValueError, match=r"Gram: matrix has shape \(2, 3\)"):
+        Gram(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="not symmetric and finite"):
+        Gram(np.array([[1.0, 2.0], [0.0, 1.0]]))
+
+
+def test_layers_are_settings_too():
+    table, _, _ = low_rank(m=20)
+    spelled = NTKImputer(activation={"leaky_relu": {"negative_slope": 0.2}}, ridge=0.1)
+    built = NTKImputer(activation=LeakyRelu(0.2), ridge=0.1)
+    np.testing.assert_array_equal(spelled.fit_transform(table), built.fit_transform(table))
