@@ -112,7 +112,7 @@ def _page(
         coverage = scores["NTK"].coverage
         assert coverage is not None
         caption = "How many hidden entries the intervals hold."
-        figures.append((caption, plots.calibration_curve(LEVELS, {"NTK": coverage})))
+        figures.append((caption, plots.reliability_curves(LEVELS, {"NTK": coverage[None]})))
     page.plots(figures)
     if rows:
         page.heading("Accuracy on this table")

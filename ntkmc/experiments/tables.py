@@ -185,10 +185,10 @@ def _write(folder: ResultsFolder, config: TablesConfig, values, scores: Scores) 
         },
         "root mean squared error",
     )
-    calibration = plots.calibration_curve(
+    calibration = plots.reliability_curves(
         LEVELS,
         {
-            hidden: np.mean([one.coverage for one in methods[OURS] if one.coverage is not None], 0)
+            hidden: np.stack([one.coverage for one in methods[OURS] if one.coverage is not None])
             for hidden, methods in scores.items()
         },
     )

@@ -1,0 +1,30 @@
+"""Figures, as matplotlib ``Figure`` objects: save them, or show them in a notebook."""
+
+from ntkmc.plots.curves import (
+    convergence_lines,
+    reliability_curves,
+    residual_curve,
+    residual_curves,
+    training_curves,
+)
+from ntkmc.plots.kernels import heat_map_grid, kernel_heat_map
+from ntkmc.plots.pictures import error_maps, hide_missing, over_channels, picture_panels
+from ntkmc.plots.tables import availability_map, grouped_bars, metric_bars, missingness_map
+
+__all__ = [
+    "availability_map",
+    "convergence_lines",
+    "error_maps",
+    "grouped_bars",
+    "heat_map_grid",
+    "hide_missing",
+    "kernel_heat_map",
+    "metric_bars",
+    "missingness_map",
+    "over_channels",
+    "picture_panels",
+    "reliability_curves",
+    "residual_curve",
+    "residual_curves",
+    "training_curves",
+]
