@@ -12,11 +12,14 @@ import platformdirs
 from jaxtyping import Bool, Float
 from threadpoolctl import threadpool_limits
 
+from ntkmc import memory
 from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, describe
-from ntkmc.kernels import _table, covers
+from ntkmc.kernels import _table, covers, predicted_bytes
+from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.local import Neighbourhoods, hold_out
 from ntkmc.priors import IIDPrior, IIDUniform
-from ntkmc.solvers import Progress
+from ntkmc.solvers import Progress, SingularKernelError
+from ntkmc.solvers.result import larger_ridge
 
 RIDGES = (0.0, 1e-4, 5e-4)
 WEIGHTS = (0.03, 0.3, 3.0, 30.0)  # of a branch's mean diagonal, relative to that of the others
@@ -125,7 +128,8 @@ def choose_network(
     Raises
     ------
     ValueError : fewer than 128 observed pixels, no candidate, one that `PeriodicKernel` does not
-        cover, or a prior that is no `IIDPrior`.
+        cover, a wrong kind or dtype, or a prior that is no `IIDPrior`.
+    SingularKernelError : every candidate is too near to singular with the ridge that is given.
     NotEnoughMemoryError : for a candidate's table, before it is allocated.
     """
     if not isinstance(prior, IIDPrior):
@@ -133,6 +137,9 @@ def choose_network(
             "prior was features; a network is chosen for priors with independent entries only: "
             "pass network, or such a prior"
         )
+    if kind not in Kernels._fields:
+        raise ValueError(f"kind was {kind!r}; expected 'ntk' or 'nngp'")
+    dtype = checked_dtype(dtype)
     image = np.asarray(image, np.float64)
     samples = hold_out(image, mask, held_out, neighbours, seed)
     if candidates is None:
@@ -143,13 +150,23 @@ def choose_network(
     if not candidates:
         raise ValueError("candidates was empty; pass at least one network")
     folder = Path(cache or Path(platformdirs.user_cache_dir("ntkmc")) / "kernels")
-    search = _Search(samples, SMALLEST_EIGENVALUE[str(np.dtype(dtype))], progress)
+    search = _Search(samples, SMALLEST_EIGENVALUE[str(dtype)], progress)
     for network in candidates:
-        search.add(network, _table.stored(folder, network, prior, kind, np.dtype(dtype)))
+        memory.require(
+            predicted_bytes(network, dtype),
+            f"the kernel of {describe(network)}, one of the candidates",
+            "pass candidates with fewer levels, or float32",
+        )
+        search.add(network, _table.stored(folder, network, prior, kind, dtype))
     ridges = RIDGES if ridge is None else (ridge,)
     # The systems are small: threads would only wait for each other.
     with threadpool_limits(1, "blas"):
         branches, best_ridge = search.run(candidates, ridges)
+    if math.isinf(search.error(branches, best_ridge)):
+        raise SingularKernelError(
+            f"all {len(search.errors)} networks tried are too near to singular for {dtype} with "
+            f"ridge {best_ridge:g}: pass a larger ridge, such as {larger_ridge(best_ridge):g}"
+        )
     trials = tuple(
         Trial(search.network(dict(branches)), each, *np.sqrt(errors).tolist())
         for (branches, each), errors in search.ranked()

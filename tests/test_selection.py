@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkmc import autoencoder, inpaint
+from ntkmc import NotEnoughMemoryError, SingularKernelError, autoencoder, inpaint, memory
 from ntkmc.architecture import Conv, Parallel, Sequential, describe
 from ntkmc.kernels import PeriodicKernel, padded_shape
 from ntkmc.selection import choose_network, standard_candidates
@@ -91,8 +91,33 @@ def test_standard_candidates():
         ({"candidates": []}, "candidates was empty"),
         ({"candidates": [autoencoder(2, padding="same")]}, "has no periodic kernel; leave it out"),
         ({"prior": np.ones((3, 64, 64))}, "prior was features"),
+        ({"kind": "cntk"}, "kind was 'cntk'"),
+        ({"dtype": "float64"}, "dtype was float64 but JAX runs in 32 bits"),
+        ({"dtype": "int32"}, "dtype was int32"),
     ],
 )
 def test_refused(options, words, mask, tmp_path, unchecked):
     with pytest.raises(ValueError, match=words):
         choose_network(np.zeros(SHAPE), mask, cache=tmp_path, **options)
+
+
+def test_what_cannot_be_solved_is_not_chosen(mask, tmp_path):
+    nearly = autoencoder(3, 1, upsampling="bilinear")
+    options = {"candidates": [nearly], "cache": tmp_path}
+    with pytest.raises(SingularKernelError, match=r"with ridge 0: pass a larger ridge, such as 0"):
+        choose_network(drawn(SMOOTH), mask, ridge=0.0, **options)
+    assert choose_network(drawn(SMOOTH), mask, **options).ridge > 0
+
+
+def test_memory_is_predicted(mask, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    with pytest.raises(NotEnoughMemoryError, match="one of the candidates"):
+        choose_network(np.zeros(SHAPE), mask, candidates=[ROUGH], cache=tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_no_hindrance(mask, tmp_path):
+    (tmp_path / "file").write_text("")
+    selection = choose_network(
+        drawn(ROUGH), mask, candidates=[ROUGH], cache=tmp_path / "file" / "kernels"
+    )
+    assert selection.network == ROUGH

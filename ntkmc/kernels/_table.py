@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import os
 from collections.abc import Sequence
@@ -61,8 +62,14 @@ def _add(weight, values, index):
 def stored(
     folder: str | os.PathLike[str], network: Sequential, prior: IIDPrior, kind: str, dtype
 ) -> Table:
-    """The table of a network from a folder, where it is put the first time."""
-    made_by = {"network": network, "prior": repr(prior), "kind": kind, "dtype": str(dtype)}
+    """The table of a network from a folder, where it is put the first time, if that can be."""
+    made_by = {
+        "network": network,
+        "prior": repr(prior),
+        "kind": kind,
+        "dtype": str(dtype),
+        "version": importlib.metadata.version("ntkmc"),
+    }
     spelled = json.dumps({**made_by, "network": to_dict(network), "format": _files.FORMAT})
     path = Path(folder) / f"{hashlib.sha256(spelled.encode()).hexdigest()[:24]}.npz"
     if path.exists():
@@ -71,6 +78,8 @@ def stored(
             values = _files.read(path, made_by)["values"]
             return Table(jnp.asarray(values), _pairs.of_layers(network))
     (table,) = Table.build(network, prior, [kind], dtype)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _files.write(path, {"values": table.values}, made_by)
+    # Without a place to keep it, it is made again the next time.
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _files.write(path, {"values": table.values}, made_by)
     return table
