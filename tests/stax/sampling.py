@@ -13,7 +13,7 @@ def exact_kernels(kernel_fn, *inputs):
     An odd number of convolutions leaves it reversed, and neural-tangents' `kernel_fn` hands the
     arrays out as they are.
     """
-    k = jax.jit(kernel_fn)(*inputs)
+    k = kernel_fn(*inputs)
     k = k.reverse() if k.is_reversed else k
     return {"nngp": np.asarray(k.nngp), "ntk": np.asarray(k.ntk)}
 
