@@ -122,7 +122,7 @@ def test_a_wide_network_trained_to_the_end_predicts_what_the_exact_solve_does():
     y, x = np.mgrid[:side, :side]
     image = 0.5 + 0.3 * np.sin(y / 3) * np.cos(x / 4) + 0.1 * np.sin(1.7 * x + 0.5 * y)
     mask = np.random.default_rng(0).random((side, side)) < 0.5
-    exact = inpaint(image, mask, network=network, prior=prior)
+    exact = inpaint(image, mask, network=network, prior=prior, margin=0)
     observed = np.nonzero(mask)
     largest = np.linalg.eigvalsh(np.asarray(exact.kernel.dense(observed, observed)))[-1]
     # Half of the largest step at which gradient descent on the mean square is stable.
