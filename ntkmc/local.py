@@ -49,10 +49,9 @@ class Neighbourhoods:
         return (x[..., 0], d[..., 0]), (x[..., 1], d[..., 1])
 
     def smallest_eigenvalue(self, kernels: Float[np.ndarray, "n s s"]) -> float:
-        """Of the kernel between the neighbours, over some of the neighbourhoods that are full."""
-        full = np.flatnonzero(self.present.all(axis=1))[:SPECTRA]
-        m = self.near.shape[1]
-        return float(np.linalg.eigvalsh(kernels[full, :m, :m].astype(np.float64)).min())
+        """Of the kernel between the neighbours, over some of the neighbourhoods."""
+        some = slice(SPECTRA)
+        return float(np.linalg.eigvalsh(_between(kernels[some], self.present[some], 0.0)).min())
 
     def errors(self, kernels: Float[np.ndarray, "n s s"], shift: float) -> tuple[float, float]:
         """Mean square error of the prediction, and relative to the contrast around each pixel.
@@ -65,12 +64,8 @@ class Neighbourhoods:
         kernels : (n, m + 1, m + 1), of each neighbourhood and its target.
         shift : added to the diagonal between neighbours.
         """
-        m = self.near.shape[1]
-        # An absent neighbour becomes a row of the identity, which leaves the others as they are.
-        both = self.present[:, :, None] & self.present[:, None, :]
-        matrix = np.where(both, kernels[:, :m, :m].astype(np.float64), 0)
-        matrix += np.where(self.present, shift, 1.0)[:, :, None] * np.eye(m)
-        beside = np.where(self.present, kernels[:, :m, m], 0)
+        matrix = _between(kernels, self.present, shift)
+        beside = np.where(self.present, kernels[:, :-1, -1], 0)
         try:
             weights = np.linalg.solve(matrix, beside[..., None].astype(np.float64))
         except np.linalg.LinAlgError:
@@ -78,6 +73,16 @@ class Neighbourhoods:
         square = ((weights * self.near_values).sum(axis=1) - self.truth) ** 2
         error, relative = float(np.mean(square)), float(np.mean(square / self.contrast))
         return (error, relative) if np.isfinite(error) else (np.inf, np.inf)
+
+
+def _between(kernels, present, shift):
+    """Kernel between the neighbours of each target, in float64, with the shift on its diagonal.
+
+    An absent neighbour becomes a row of the identity, which leaves the others as they are.
+    """
+    both = present[:, :, None] & present[:, None, :]
+    matrix = np.where(both, kernels[:, :-1, :-1].astype(np.float64), 0)
+    return matrix + np.where(present, shift, 1.0)[:, :, None] * np.eye(present.shape[1])
 
 
 def hold_out(

@@ -18,8 +18,8 @@ from ntkmc.metrics import psnr, ssim
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
 from ntkmc.selection import chosen, trials_table
+from ntkmc.solvers import Progress
 
-Progress = Callable[[str, int, int | None], None]
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Columns and rows, as they are printed."""
 

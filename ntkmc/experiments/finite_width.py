@@ -8,7 +8,7 @@ import numpy as np
 import pydantic
 from jaxtyping import Bool, Float
 
-from ntkmc import architecture, datasets, plots, priors
+from ntkmc import architecture, plots, priors
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import (
     Case,
@@ -21,7 +21,7 @@ from ntkmc.experiments.comparison import (
     score,
     write,
 )
-from ntkmc.experiments.inpainting import InpaintingConfig
+from ntkmc.experiments.inpainting import InpaintingConfig, image_and_mask, settings
 from ntkmc.results import ResultsFolder
 
 
@@ -79,15 +79,7 @@ def run(
         If the image comes without a mask.
     """
     case = _case(config)
-    settings = {
-        "prior": priors.from_dict(config.prior),
-        "kind": config.kind,
-        "solver": config.solver.name,
-        "ridge": config.solver.ridge,
-        "rtol": config.solver.rtol,
-        "dtype": config.dtype,
-    }
-    comparison = compare(case, settings, config.baselines, progress)
+    comparison = compare(case, settings(config), config.baselines, progress)
     exact, *baselines = comparison.completed
     trained, figures = [], []
     for method, held_out in (("network", 0.0), ("network_held_out", config.training.held_out)):
@@ -139,12 +131,7 @@ def shrunk(
 
 
 def _case(config) -> Case:
-    data = datasets.load_image(config.image.name, config.image.root, config.image.url)
-    mask = data.mask
-    if config.image.missing is not None:
-        mask = datasets.random_mask(data.image.shape[:2], config.image.missing, config.seed)
-    if mask is None:
-        raise ValueError(f"image {data.name!r} has no mask; set image.missing, such as 0.5")
+    data, mask = image_and_mask(config)
     network = architecture.network_from_dict(config.network)
     return Case(data.name, *shrunk(data.image, mask, config.shrink), network)
 

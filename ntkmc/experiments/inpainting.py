@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pydantic
 
 from ntkmc import architecture, datasets, priors
@@ -61,10 +62,8 @@ class InpaintingConfig(Config):
     seed: int = pydantic.Field(default=0, ge=0)
 
 
-def run(
-    config: InpaintingConfig, folder: ResultsFolder, progress: Progress | None = None
-) -> list[Comparison]:
-    """Run the experiment and write its results folder.
+def image_and_mask(config: InpaintingConfig) -> tuple[datasets.MaskedImage, np.ndarray]:
+    """The image of a configuration, and the mask that it comes with or that is drawn for it.
 
     Raises
     ------
@@ -77,10 +76,12 @@ def run(
         mask = datasets.random_mask(data.image.shape[:2], config.image.missing, config.seed)
     if mask is None:
         raise ValueError(f"image {data.name!r} has no mask; set image.missing, such as 0.5")
-    auto = config.network == "auto"
-    network = "auto" if auto else architecture.network_from_dict(config.network)
-    case = Case(data.name, data.image, mask, network)
-    settings = {
+    return data, mask
+
+
+def settings(config: InpaintingConfig) -> dict[str, Any]:
+    """The keyword arguments of ``ntkmc.inpaint`` that a configuration spells."""
+    return {
         "prior": priors.from_dict(config.prior),
         "kind": config.kind,
         "solver": config.solver.name,
@@ -88,7 +89,23 @@ def run(
         "rtol": config.solver.rtol,
         "dtype": config.dtype,
     }
-    comparison = compare(case, settings, config.baselines, progress)
+
+
+def run(
+    config: InpaintingConfig, folder: ResultsFolder, progress: Progress | None = None
+) -> list[Comparison]:
+    """Run the experiment and write its results folder.
+
+    Raises
+    ------
+    ValueError
+        If the image comes without a mask and ``image.missing`` is not set.
+    """
+    data, mask = image_and_mask(config)
+    auto = config.network == "auto"
+    network = "auto" if auto else architecture.network_from_dict(config.network)
+    case = Case(data.name, data.image, mask, network)
+    comparison = compare(case, settings(config), config.baselines, progress)
     write(
         folder,
         [comparison],
