@@ -106,16 +106,16 @@ def _relu_gap(y):
     return jnp.where(near, y - remainder, 1 - remainder), jnp.where(near, 1 - angle, angle)
 
 
-def _leaky_relu_dual(slope, gap, var_a, var_b):
+def _leaky_relu_dual(slope, gap, side_a, side_b):
     # LeakyReLU with slope a, scaled so that its dual is 1 at c = 1, is a mixture of the
     # identity and the ReLU: dual(c) = (2 a c + (1 - a)^2 kappa_1(c)) / (1 + a^2).
-    root_a, root_b = jnp.sqrt(var_a), jnp.sqrt(var_b)
-    scale = root_a * root_b  # not the root of a product, which underflows much earlier
+    (root_a, inverse_a), (root_b, inverse_b) = side_a, side_b
     spread = jnp.square(root_a - root_b) / 2
-    y = jnp.clip((gap - spread) / scale, 0, 2)
+    y = jnp.clip((gap - spread) * inverse_a * inverse_b, 0, 2)
     relu_gap, relu_slope = _relu_gap(y)
     linear, bent = 2 * slope / (1 + slope**2), (1 - slope) ** 2 / (1 + slope**2)
-    return spread + scale * (linear * y + bent * relu_gap), linear + bent * relu_slope
+    # Not the root of a product, which underflows much earlier.
+    return spread + root_a * root_b * (linear * y + bent * relu_gap), linear + bent * relu_slope
 
 
 def _arcsine_difference(a, b, gap):
@@ -125,10 +125,9 @@ def _arcsine_difference(a, b, gap):
     return jnp.arctan2(sine, cos_a * cos_b + a * b)
 
 
-def _erf_dual(gap, var_a, var_b):
+def _erf_dual(gap, side_a, side_b):
     # Williams 1997: E[erf u erf v] = 2/pi arcsin(2 k / sqrt((1 + 2 k_uu)(1 + 2 k_vv))).
-    one_a, one_b = 1 + 2 * var_a, 1 + 2 * var_b
-    root_a, root_b = jnp.sqrt(one_a), jnp.sqrt(one_b)
+    (var_a, root_a), (var_b, root_b) = side_a, side_b
     k = (var_a + var_b) / 2 - gap
     cross = 2 * k / (root_a * root_b)
 
@@ -168,18 +167,45 @@ def apply_dual(
     ------
     TypeError : the layer has no dual activation here.
     """
+    return apply_dual_of_sides(layer, gap, dual_side(layer, var_a), dual_side(layer, var_b))
+
+
+def dual_side(layer, var: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
+    """What `apply_dual` needs of one side's variance: its roots and divisions.
+
+    For `Relu` and `LeakyRelu` the root and its inverse (zero where the variance is: such a value is
+    zero, and so are its kernels); for `Erf` the variance and the root of one plus twice it.
+
+    Raises
+    ------
+    TypeError : the layer has no dual activation here.
+    """
     match layer:
-        case Relu():
-            return _leaky_relu_dual(0.0, gap, var_a, var_b)
-        case LeakyRelu(negative_slope=slope):
-            return _leaky_relu_dual(slope, gap, var_a, var_b)
+        case Relu() | LeakyRelu():
+            root = jnp.sqrt(var)
+            return root, jnp.where(root > 0, 1 / jnp.where(root > 0, root, 1), 0)
         case Erf():
-            return _erf_dual(gap, var_a, var_b)
+            return var, jnp.sqrt(1 + 2 * var)
         case Identity():
-            return gap, jnp.ones_like(gap)
+            return ()
     raise TypeError(
         f"layer was {layer!r}; a dual activation is known for Relu, LeakyRelu, Erf, Identity"
     )
+
+
+def apply_dual_of_sides(
+    layer, gap: Float[Array, "..."], side_a: tuple, side_b: tuple
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """`apply_dual` where `dual_side` of both variances is known, broadcast against `gap`."""
+    match layer:
+        case Relu():
+            return _leaky_relu_dual(0.0, gap, side_a, side_b)
+        case LeakyRelu(negative_slope=slope):
+            return _leaky_relu_dual(slope, gap, side_a, side_b)
+        case Erf():
+            return _erf_dual(gap, side_a, side_b)
+        case _:  # Identity, as dual_side has seen
+            return gap, jnp.ones_like(gap)
 
 
 def dual_variance(layer, var: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -1,0 +1,235 @@
+"""Gram matrices of images: the kernels of networks that give numbers for an image."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ntkmc import memory
+from ntkmc._compat import enable_x64
+from ntkmc.architecture import Dense, Network, check, weighted_branches
+from ntkmc.kernels import _files
+from ntkmc.kernels._gram_plan import Plan, plan_of
+from ntkmc.kernels._gram_tiles import Runner, tiles
+from ntkmc.kernels.duals import apply_dual, dual_variance
+
+KINDS = ("nngp", "ntk")
+SAVE_SECONDS = 30.0
+
+Images = Float[Array | np.ndarray, "n h w c"]
+Matrix = Float[np.ndarray, "n1 n2"]
+
+
+class Grams(NamedTuple):
+    """Both kernels of one network, (n1, n2) each."""
+
+    nngp: Matrix
+    ntk: Matrix
+
+
+def gram(
+    network: Network,
+    x1: Images,
+    x2: Images | None = None,
+    kind: str | Sequence[str] = KINDS,
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> Grams | Matrix:
+    r"""Kernels between images, of plain and of group convolutional networks.
+
+    For a network of convolutions and activations, the mean over all pixels (or all of them as one
+    vector) and dense layers. With K the kernel between pixels t of x and t' of x', a convolution
+    with filter S averages over the same offset on both sides,
+
+    .. math:: K'(t, t') = \frac{1}{|S|} \sum_{s \in S} K(t + s, t' + s), \qquad
+              \Theta' = \frac{1}{|S|} \sum_{s \in S} \Theta(t + s, t' + s) + K'(t, t'),
+
+    and never mixes pairs of different distances t' - t: memory grows with the pixels of an image,
+    not with their square, and each layer is a box filter in cache. For a point group P, with
+    :math:`\rho(r) x` the image turned by r, group pooling and pooling of all pixels make of it
+
+    .. math:: \Theta_P(x, x') = \frac{1}{|P|} \sum_{r \in P} \Theta(x, \rho(r) x'),
+
+    with the plain network's kernel on the right (for filters that P maps to themselves and all of
+    P in each filter, which the layers have). What the network would compute is said in
+    `ntkmc.stax`; its kernel there is this one.
+
+    Parameters
+    ----------
+    network : Sequential or Parallel
+        Of `Conv` (circular or zero padding) or `LiftingConv`, `GroupConv` and `GroupPool` (the
+        group C1 makes a plain network, also without padding), `Downsample`, activations,
+        `GlobalAvgPool` or `Flatten`, `Dense`. NTK parameterization, no biases.
+    x1 : (n1, h, w, channels)
+        Computed with in their own precision, float32 or float64, whatever JAX's setting is; whole
+        numbers in float32.
+    x2 : (n2, h, w, channels); `x1` where not given, and each pair is then computed once.
+    kind : "nngp", "ntk", or both.
+    checkpoint : path
+        What is computed is saved in this file every half a minute, and a call with the same images
+        goes on from there, on whichever device.
+    progress : called with the stage, how many blocks of pairs are done, and of how many.
+
+    Returns
+    -------
+    (n1, n2) NumPy array, or `Grams` of both.
+
+    Raises
+    ------
+    ValueError
+        If images are no such arrays or not finite, the two lists differ in sides, channels or
+        precision, `kind` is unknown, or the checkpoint is of something else.
+    ArchitectureError
+        For a network that cannot take such images, gives images, or mixes pixels in another way
+        (reflecting padding, upsampling, layers after a GroupPool).
+    NotEnoughMemoryError
+        Before anything is computed.
+
+    References
+    ----------
+    Arora et al., "On exact computation with an infinitely wide neural net", 2019 (pooling);
+    Misof, Gerken, Kessel, "Equivariant neural tangent kernels", 2024 (group convolutions).
+    """
+    kinds = _checked_kinds(kind)
+    x1, x2 = _checked_images(x1, x2)
+    shape = x1.shape[1:3]
+    check(network, shape)
+    plans = [(weight, plan_of(branch, shape)) for weight, branch in weighted_branches(network)]
+    n1, n2 = len(x1), len(x1 if x2 is None else x2)
+    # Each branch's and their sum, a copy where they are saved.
+    memory.require(
+        3 * len(kinds) * n1 * n2 * x1.itemsize,
+        f"{' and '.join(kinds)} between {n1} and {n2} images",
+        "pass fewer images, or parts of them one after another",
+    )
+    total: dict[str, np.ndarray] = dict.fromkeys(kinds, np.zeros((n1, n2), x1.dtype))
+    for number, (weight, plan) in enumerate(plans):
+        saved = None
+        if checkpoint is not None:
+            path = Path(f"{os.fspath(checkpoint)}{f'.{number}' if number else ''}")
+            saved = _Checkpoint(path, network, x1, x2, kinds)
+        of_branch = _of_branch(plan, x1, x2, kinds, saved, progress)
+        total = {name: total[name] + weight * of_branch[name] for name in kinds}
+    found = {name: np.asarray(matrix, x1.dtype) for name, matrix in total.items()}
+    return found[kind] if isinstance(kind, str) else Grams(**found)
+
+
+def _of_branch(plan: Plan, x1, x2, kinds, saved, progress) -> dict[str, np.ndarray]:
+    with_ntk = "ntk" in kinds
+    needed = KINDS if with_ntk else ("nngp",)  # a dense layer adds the NNGP to the NTK
+    runner = Runner(plan, x1.shape[1:], x1.dtype, with_ntk)
+    n1, n2 = len(x1), len(x1 if x2 is None else x2)
+    pooled = {name: np.full((n1, n2), np.nan, x1.dtype) for name in needed}
+    if saved is not None:
+        pooled.update(saved.read(pooled))
+    wanted = [
+        tile
+        for tile in tiles(n1, n2, *runner.block_shape(n1, n2), symmetric=x2 is None)
+        if np.isnan(pooled["nngp"][np.ix_(*tile)]).any()
+    ]
+    last_saved = time.monotonic()
+    other = x1 if x2 is None else x2
+    for done, (tile, blocks) in enumerate(runner.run(x1, other, wanted)):
+        for name, block in zip(needed, blocks, strict=True):
+            pooled[name][np.ix_(*tile)] = block
+            if x2 is None:
+                pooled[name][np.ix_(*tile[::-1])] = block.T
+        if progress is not None:
+            progress("blocks of pairs", done + 1, len(wanted))
+        if saved is not None and time.monotonic() - last_saved > SAVE_SECONDS:
+            saved.write(pooled)
+            last_saved = time.monotonic()
+    if saved is not None and wanted:
+        saved.write(pooled)
+    return _through_head(plan, runner, pooled, x1, x2)
+
+
+def _through_head(plan: Plan, runner, pooled, x1, x2) -> dict[str, np.ndarray]:
+    """Dense layers and activations, of numbers for each pair: in float64 on the host."""
+    nngp = pooled["nngp"].astype(np.float64)
+    ntk = pooled.get("ntk", np.zeros(1)).astype(np.float64)  # of zeros, where not asked for
+    variances: list[np.ndarray] = []
+    if plan.head_bends:
+        own = [runner.own(x)[0].astype(np.float64) for x in (x1, x2) if x is not None]
+        variances = [own[0][:, None], own[-1]]
+        if x2 is None:  # the same number, not the same to rounding
+            np.fill_diagonal(nngp, own[0])
+    for layer in plan.head:
+        if isinstance(layer, Dense):
+            ntk = ntk + nngp
+            continue
+        with enable_x64(), jax.default_device(jax.local_devices(backend="cpu")[0]):
+            gap = np.maximum((variances[0] + variances[1]) / 2 - nngp, 0)
+            gap, slope = apply_dual(layer, jnp.asarray(gap), *map(jnp.asarray, variances))
+            variances = [np.asarray(dual_variance(layer, jnp.asarray(v))) for v in variances]
+        nngp = (variances[0] + variances[1]) / 2 - np.asarray(gap)
+        ntk = ntk * np.asarray(slope)
+    return {"nngp": nngp, "ntk": ntk}
+
+
+class _Checkpoint:
+    """Pooled kernels in a file; NaN where a pair is not done."""
+
+    def __init__(self, path: Path, network, x1, x2, kinds):
+        digest = hashlib.sha256()
+        for images in (x1,) if x2 is None else (x1, x2):
+            digest.update(repr((images.shape, str(images.dtype))).encode())
+            digest.update(np.ascontiguousarray(images).tobytes())
+        self.path = path
+        self.made_by = {"network": network, "images": digest.hexdigest(), "ntk": "ntk" in kinds}
+
+    def read(self, pooled) -> dict[str, np.ndarray]:
+        return _files.read(self.path, self.made_by) if self.path.exists() else pooled
+
+    def write(self, pooled) -> None:
+        _files.write(self.path, pooled, self.made_by)
+
+
+def _checked_kinds(kind) -> tuple[str, ...]:
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    if kinds not in (("nngp",), ("ntk",)) and sorted(kinds) != sorted(KINDS):
+        raise ValueError(f"kind was {kind!r}; pass 'nngp', 'ntk' or ('nngp', 'ntk')")
+    return kinds
+
+
+def _checked_images(x1, x2) -> tuple[np.ndarray, np.ndarray | None]:
+    checked = []
+    for name, images in (("x1", x1), ("x2", x2)):
+        if images is None:
+            continue
+        images = np.asarray(images)
+        if images.ndim != 4 or not images.size:
+            raise ValueError(
+                f"{name} has shape {images.shape}; pass images (n, height, width, channels)"
+            )
+        if images.dtype.kind in "iub":
+            images = images.astype(np.float32)
+        if images.dtype not in (np.float32, np.float64):
+            raise ValueError(f"{name} has type {images.dtype}; pass float32 or float64")
+        if not np.isfinite(images).all():
+            place = tuple(np.argwhere(~np.isfinite(images))[0].tolist())
+            raise ValueError(
+                f"{name}[{place[0]}] has the value {images[place]} in pixel {place[1:3]}; pass "
+                "images without missing values, or leave this one out"
+            )
+        checked.append(images)
+    if len(checked) == 1:
+        return checked[0], None
+    if checked[0].shape[1:] != checked[1].shape[1:]:
+        raise ValueError(
+            f"x1 has images of {checked[0].shape[1:]} and x2 of {checked[1].shape[1:]} (height, "
+            "width, channels); pass the same for both"
+        )
+    if checked[0].dtype != checked[1].dtype:
+        raise ValueError(
+            f"x1 has type {checked[0].dtype} and x2 {checked[1].dtype}; pass the same for both"
+        )
+    return checked[0], checked[1]
