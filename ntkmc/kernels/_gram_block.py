@@ -80,7 +80,8 @@ def _levels(plan: Plan, image) -> tuple[tuple[_Level, ...], jax.Array]:
         side = dual_side(step.activation, variance)
         levels.append(_Level(variance / 2, after / 2, jnp.ones_like(variance), side))
         variance = after
-    return tuple(levels), variance.mean(axis=(0, 1))
+    # Not one mean: a thousand numbers added one after another lose a digit.
+    return tuple(levels), variance.mean(axis=0).mean(axis=0)
 
 
 def _convolved(variance, windows, size):
@@ -135,13 +136,15 @@ def _sum_of_lines(plan, rows: Lines, columns: Lines, side_a, side_b, matrix, wit
             weights = _weights(plan, end_a, end_b, matrix).T[:, :, None, None]
             return _one_distance(plan, maps_a, maps_b, weights, total, with_ntk, store), None
 
-        return jax.lax.scan(at_column, total, (columns.a, columns.b))[0], None
+        of_row = jax.lax.scan(at_column, zeros, (columns.a, columns.b))[0]
+        return total + of_row.sum(axis=0), None
 
+    # Sums of sums of some thirty numbers: one sum of a million would lose digits.
     slots = columns.a[-1].shape[1], rows.a[-1].shape[1]
     pairs = np.broadcast_shapes(*(image.shape[-2:] for image in (side_a[0], side_b[0])))
     dtype = side_a[0].dtype
-    total = jnp.zeros((*slots, *pairs), jnp.result_type(dtype, 1j) if with_ntk else dtype)
-    total = jax.lax.scan(at_row, total, (rows.a, rows.b))[0].sum(axis=(0, 1))
+    zeros = jnp.zeros((*slots, *pairs), jnp.result_type(dtype, 1j) if with_ntk else dtype)
+    total = jax.lax.scan(at_row, zeros[0], (rows.a, rows.b))[0].sum(axis=0)
     return jnp.real(total), jnp.imag(total)
 
 

@@ -27,8 +27,8 @@ class Lines:
         given as its number of places.
     """
 
-    a: tuple[Int[np.ndarray, "distances slots"], ...]
-    b: tuple[Int[np.ndarray, "distances slots"], ...]
+    a: tuple[Int[np.ndarray, "_ _"], ...]
+    b: tuple[Int[np.ndarray, "_ _"], ...]
 
     def none_apart(self) -> "Lines":
         """Only the lines of the pairs t = t'."""

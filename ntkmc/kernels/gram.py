@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
@@ -23,8 +23,8 @@ from ntkmc.kernels.duals import apply_dual, dual_variance
 KINDS = ("nngp", "ntk")
 SAVE_SECONDS = 30.0
 
-Images = Float[Array | np.ndarray, "n h w c"]
-Matrix = Float[np.ndarray, "n1 n2"]
+Images = Num[Array | np.ndarray, "_ h w c"]
+Matrix = Float[np.ndarray, "_ _"]
 
 
 class Grams(NamedTuple):
@@ -133,15 +133,13 @@ def _of_branch(plan: Plan, x1, x2, kinds, saved, progress) -> dict[str, np.ndarr
     wanted = [
         tile
         for tile in tiles(n1, n2, *runner.block_shape(n1, n2), symmetric=x2 is None)
-        if np.isnan(pooled["nngp"][np.ix_(*tile)]).any()
+        if (np.isnan(pooled["nngp"][np.ix_(*tile)]) & _computed(tile, x2 is None)).any()
     ]
     last_saved = time.monotonic()
     other = x1 if x2 is None else x2
     for done, (tile, blocks) in enumerate(runner.run(x1, other, wanted)):
         for name, block in zip(needed, blocks, strict=True):
             pooled[name][np.ix_(*tile)] = block
-            if x2 is None:
-                pooled[name][np.ix_(*tile[::-1])] = block.T
         if progress is not None:
             progress("blocks of pairs", done + 1, len(wanted))
         if saved is not None and time.monotonic() - last_saved > SAVE_SECONDS:
@@ -149,7 +147,14 @@ def _of_branch(plan: Plan, x1, x2, kinds, saved, progress) -> dict[str, np.ndarr
             last_saved = time.monotonic()
     if saved is not None and wanted:
         saved.write(pooled)
+    if x2 is None:
+        pooled = {name: np.triu(half) + np.triu(half, 1).T for name, half in pooled.items()}
     return _through_head(plan, runner, pooled, x1, x2)
+
+
+def _computed(tile, symmetric: bool):
+    """Which entries of a tile are used: of a symmetric matrix those on and above the diagonal."""
+    return tile[0][:, None] <= tile[1] if symmetric else True
 
 
 def _through_head(plan: Plan, runner, pooled, x1, x2) -> dict[str, np.ndarray]:
