@@ -26,9 +26,9 @@ class _Level(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames=("plan", "with_ntk", "as_pairs", "stores"))
 def block(a, b, real, *, plan: Plan, with_ntk: bool, as_pairs: bool, stores: str):
-    r"""NNGP and NTK at the readout, for all pairs of images, or for pairs in order.
+    r"""Gap and NTK at the readout, for all pairs of images, or for pairs in order.
 
-    The kernel travels as its *gap* :math:`(k_{xx} + k_{x'x'}) / 2 - k_{xx'}`, which begins as half
+    The NNGP travels as its *gap* :math:`(k_{xx} + k_{x'x'}) / 2 - k_{xx'}`, which begins as half
     a squared difference of pixels and is zero between equal patches to the last bit: correlations
     near one, where the derivative of a dual activation has infinite slope, lose nothing.
 
@@ -51,23 +51,30 @@ def block(a, b, real, *, plan: Plan, with_ntk: bool, as_pairs: bool, stores: str
         rows, columns = rows.none_apart(), columns.none_apart()
     store = functools.partial(_stored, real=real, how=stores)
     image_a, image_b = (jnp.moveaxis(images, 0, -1) for images in (a, b))
-    levels_a, variance_a = _levels(plan, image_a)
+    levels_a, _ = _levels(plan, image_a)
     side_a = _expand((image_a, levels_a), -2 if as_pairs else -1)
 
     def element(number):
         turned = [plan.group.act(image_b, r) for r in range(len(plan.group))]
         image = jnp.stack(turned)[number] if len(turned) > 1 else turned[0]
-        levels_b, variance_b = _levels(plan, image)
+        levels_b, _ = _levels(plan, image)
         side_b = _expand((image, levels_b), -2)
         matrix = jnp.asarray(plan.group.matrices)[number]
         gap, ntk = _sum_of_lines(plan, rows, columns, side_a, side_b, matrix, with_ntk, store)
-        own = variance_a[None] if as_pairs else variance_a[:, None]
-        nngp = (own + variance_b) / 2 - gap
-        return jnp.stack([nngp, ntk] if with_ntk else [nngp])
+        return jnp.stack([gap, ntk] if with_ntk else [gap])
 
     if len(plan.group) == 1:
         return element(0)
     return jax.lax.map(element, jnp.arange(len(plan.group))).mean(axis=0)
+
+
+@functools.partial(jax.jit, static_argnames="plan")
+def variances(images, *, plan: Plan):
+    """Mean over the pixels at the readout of each image's variances, (n,).
+
+    Group elements turn the pixels and leave it as it is.
+    """
+    return _levels(plan, jnp.moveaxis(images, 0, -1))[1]
 
 
 def _levels(plan: Plan, image) -> tuple[tuple[_Level, ...], jax.Array]:
@@ -80,8 +87,7 @@ def _levels(plan: Plan, image) -> tuple[tuple[_Level, ...], jax.Array]:
         side = dual_side(step.activation, variance)
         levels.append(_Level(variance / 2, after / 2, jnp.ones_like(variance), side))
         variance = after
-    # Not one mean: a thousand numbers added one after another lose a digit.
-    return tuple(levels), variance.mean(axis=0).mean(axis=0)
+    return tuple(levels), variance.mean(axis=(0, 1))
 
 
 def _convolved(variance, windows, size):

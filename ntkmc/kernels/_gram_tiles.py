@@ -14,7 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
-from ntkmc.kernels._gram_block import block
+from ntkmc.kernels._gram_block import block, variances
 from ntkmc.kernels._gram_plan import Plan
 
 # Images on either side of a block. A processor wants the arrays of one distance in its cache and
@@ -65,7 +65,7 @@ class Runner:
     def run(
         self, x1: np.ndarray, x2: np.ndarray, wanted: list[Tile]
     ) -> Iterator[tuple[Tile, np.ndarray]]:
-        """Each tile with its kernels (1 or 2, rows, columns)."""
+        """Each tile with its gap and NTK (1 or 2, rows, columns)."""
         if not wanted:
             return
         rows, columns = (max(len(tile[side]) for tile in wanted) for side in (0, 1))
@@ -85,17 +85,28 @@ class Runner:
         for results in _ahead(compute, groups, self._workers):
             yield from results
 
-    def own(self, x: np.ndarray) -> np.ndarray:
-        """Kernels (1 or 2, n) of every image with itself."""
+    def variances(self, x: np.ndarray) -> np.ndarray:
+        """(n,), in float64: what is subtracted from them later keeps its digits."""
+        with enable_x64(), jax.default_device(jax.local_devices(backend="cpu")[0]):
+            parts = [
+                np.asarray(
+                    variances(_filled(x[start : start + 64], 64).astype(np.float64), plan=self.plan)
+                )
+                for start in range(0, len(x), 64)
+            ]
+        return np.concatenate(parts)[: len(x)]
+
+    def own_gaps(self, x: np.ndarray) -> np.ndarray:
+        """(n,), of every image with itself: zero where one pixel is read, not where many are."""
         step = _ON_CPU[1] if self.on_cpu else _ON_GPU[0] * _ON_GPU[1]
         size = _evenly(len(x), step)
         parts = [x[start : start + size] for start in range(0, len(x), size)]
 
         def compute(part):
             a = np.broadcast_to(_filled(part, size), (len(self.devices), size, *self.shape))
-            return self._compute(a, a, as_pairs=True)[0][:, 0, : len(part)]
+            return self._compute(a, a, as_pairs=True)[0][0, 0, : len(part)]
 
-        return np.concatenate(list(_ahead(compute, parts, self._workers)), axis=1)
+        return np.concatenate(list(_ahead(compute, parts, self._workers)))
 
     def _compute(self, a, b, as_pairs: bool) -> np.ndarray:
         """A block for each device."""

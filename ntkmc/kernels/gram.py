@@ -124,7 +124,7 @@ def gram(
 
 def _of_branch(plan: Plan, x1, x2, kinds, saved, progress) -> dict[str, np.ndarray]:
     with_ntk = "ntk" in kinds
-    needed = KINDS if with_ntk else ("nngp",)  # a dense layer adds the NNGP to the NTK
+    needed = ("gap", "ntk") if with_ntk else ("gap",)
     runner = Runner(plan, x1.shape[1:], x1.dtype, with_ntk)
     n1, n2 = len(x1), len(x1 if x2 is None else x2)
     pooled = {name: np.full((n1, n2), np.nan, x1.dtype) for name in needed}
@@ -133,7 +133,7 @@ def _of_branch(plan: Plan, x1, x2, kinds, saved, progress) -> dict[str, np.ndarr
     wanted = [
         tile
         for tile in tiles(n1, n2, *runner.block_shape(n1, n2), symmetric=x2 is None)
-        if (np.isnan(pooled["nngp"][np.ix_(*tile)]) & _computed(tile, x2 is None)).any()
+        if (np.isnan(pooled["gap"][np.ix_(*tile)]) & _computed(tile, x2 is None)).any()
     ]
     last_saved = time.monotonic()
     other = x1 if x2 is None else x2
@@ -158,24 +158,26 @@ def _computed(tile, symmetric: bool):
 
 
 def _through_head(plan: Plan, runner, pooled, x1, x2) -> dict[str, np.ndarray]:
-    """Dense layers and activations, of numbers for each pair: in float64 on the host."""
-    nngp = pooled["nngp"].astype(np.float64)
-    ntk = pooled.get("ntk", np.zeros(1)).astype(np.float64)  # of zeros, where not asked for
-    variances: list[np.ndarray] = []
+    """From the readout on, numbers for each pair: in float64 on the host."""
+    own = [runner.variances(x) for x in (x1, x2) if x is not None]
+    nngp = (own[0][:, None] + own[-1]) / 2 - pooled["gap"].astype(np.float64)
+    ntk = pooled.get("ntk", np.zeros(1)).astype(np.float64)  # zeros, where not asked for
+    sides: list[np.ndarray] = []
     if plan.head_bends:
-        own = [runner.own(x)[0].astype(np.float64) for x in (x1, x2) if x is not None]
-        variances = [own[0][:, None], own[-1]]
+        lists = [x for x in (x1, x2) if x is not None]
+        pooled_own = [v - runner.own_gaps(x) for v, x in zip(own, lists, strict=True)]
+        sides = [pooled_own[0][:, None], pooled_own[-1]]
         if x2 is None:  # the same number, not the same to rounding
-            np.fill_diagonal(nngp, own[0])
+            np.fill_diagonal(nngp, pooled_own[0])
     for layer in plan.head:
         if isinstance(layer, Dense):
             ntk = ntk + nngp
             continue
         with enable_x64(), jax.default_device(jax.local_devices(backend="cpu")[0]):
-            gap = np.maximum((variances[0] + variances[1]) / 2 - nngp, 0)
-            gap, slope = apply_dual(layer, jnp.asarray(gap), *map(jnp.asarray, variances))
-            variances = [np.asarray(dual_variance(layer, jnp.asarray(v))) for v in variances]
-        nngp = (variances[0] + variances[1]) / 2 - np.asarray(gap)
+            gap = np.maximum((sides[0] + sides[1]) / 2 - nngp, 0)
+            gap, slope = apply_dual(layer, jnp.asarray(gap), *map(jnp.asarray, sides))
+            sides = [np.asarray(dual_variance(layer, jnp.asarray(side))) for side in sides]
+        nngp = (sides[0] + sides[1]) / 2 - np.asarray(gap)
         ntk = ntk * np.asarray(slope)
     return {"nngp": nngp, "ntk": ntk}
 
