@@ -127,7 +127,7 @@ def test_the_configurations_are_valid(name, data_dir):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("baselines=[mice]", "pass names among mean, kNN, iterative"),
+        ("baselines=[mice]", "pass names among mean, kNN, soft-impute, iterative"),
         ("imputer.dept=2", "nvalid parameter 'dept'"),
         ("holdouts.rows.kind=row", "holdouts.rows.kind was 'row'"),
         ("holdouts={}", "holdouts was {}"),
