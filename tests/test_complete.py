@@ -1,6 +1,7 @@
 """The command that completes tables."""
 
 import importlib.util
+import sys
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def test_columns_are_recognised(tmp_path):
     assert np.isnan(read_table(tmp_path / "bare.npz").numbers.iloc[0, 1])
 
 
-def test_complete_refuses_in_one_line(run, cells, tmp_path):
+def test_complete_refuses_in_one_line(run, cells, monkeypatch):
     folder, _ = cells
     table, out = folder / "cells.csv", ("--out", folder / "o.csv")
 
@@ -124,4 +125,7 @@ def test_complete_refuses_in_one_line(run, cells, tmp_path):
     refused("broken.npz: not a table", folder / "broken.npz", *out)
     np.savez(folder / "two.npz", a=np.eye(2), b=np.eye(2))
     refused("it holds a, b; name the matrix 'table'", folder / "two.npz", *out)
+    (folder / "t.parquet").touch()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    refused('pip install "ntkmc[parquet]"', folder / "t.parquet", *out)
     assert not (folder / "o.csv").exists()
