@@ -25,8 +25,6 @@ _RIDGE_DIGITS = 0.1  # to which it finds the power of ten
 # A row's variance is that of its own errors and of so many more of the median row's size.
 _SHARED_ERRORS = 5.0
 
-KernelOf = Callable[[Pattern], Float[np.ndarray, "n n"]]
-
 
 @dataclasses.dataclass(frozen=True)
 class RowCompletion:
