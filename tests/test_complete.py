@@ -69,6 +69,16 @@ def test_complete(run, cells):
     assert pd.read_csv(out)["kind"].isna().any()  # text that nothing was said about
 
 
+def test_the_page_says_which_imputer_it_leaves_out(run, cells, monkeypatch):
+    monkeypatch.setattr("ntkmc.cli.complete._ITERATIVE_COLUMNS", 3)
+    folder, _ = cells
+    code, _, err = run(folder / "cells.csv", "--out", folder / "o.csv")
+    assert code == 0, err
+    page = (folder / "o.html").read_text()
+    assert "The iterative imputer is left out, as it takes too long on more than 3 columns" in page
+    assert "soft-impute" in page
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
 def test_formats_keep_values_and_labels(suffix, tmp_path):
     if suffix == ".parquet" and not importlib.util.find_spec("pyarrow"):
