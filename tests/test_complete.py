@@ -1,6 +1,7 @@
 """The command that completes tables."""
 
 import importlib.util
+import sys
 
 import numpy as np
 import pandas as pd
@@ -68,6 +69,16 @@ def test_complete(run, cells):
     assert pd.read_csv(out)["kind"].isna().any()  # text that nothing was said about
 
 
+def test_the_page_says_which_imputer_it_leaves_out(run, cells, monkeypatch):
+    monkeypatch.setattr("ntkmc.cli.complete._ITERATIVE_COLUMNS", 3)
+    folder, _ = cells
+    code, _, err = run(folder / "cells.csv", "--out", folder / "o.csv")
+    assert code == 0, err
+    page = (folder / "o.html").read_text()
+    assert "The iterative imputer is left out, as it takes too long on more than 3 columns" in page
+    assert "soft-impute" in page
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
 def test_formats_keep_values_and_labels(suffix, tmp_path):
     if suffix == ".parquet" and not importlib.util.find_spec("pyarrow"):
@@ -95,7 +106,7 @@ def test_columns_are_recognised(tmp_path):
     assert np.isnan(read_table(tmp_path / "bare.npz").numbers.iloc[0, 1])
 
 
-def test_complete_refuses_in_one_line(run, cells, tmp_path):
+def test_complete_refuses_in_one_line(run, cells, monkeypatch):
     folder, _ = cells
     table, out = folder / "cells.csv", ("--out", folder / "o.csv")
 
@@ -124,4 +135,7 @@ def test_complete_refuses_in_one_line(run, cells, tmp_path):
     refused("broken.npz: not a table", folder / "broken.npz", *out)
     np.savez(folder / "two.npz", a=np.eye(2), b=np.eye(2))
     refused("it holds a, b; name the matrix 'table'", folder / "two.npz", *out)
+    (folder / "t.parquet").touch()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    refused('pip install "ntkmc[parquet]"', folder / "t.parquet", *out)
     assert not (folder / "o.csv").exists()

@@ -48,7 +48,7 @@ def test_what_cannot_be_compared_is_refused(unchecked):
     with pytest.raises(ValueError, match=r"truth is \(7, 11\) and estimate \(6, 11\)"):
         Scores.of(TRUTH, ESTIMATE[:6])
     with pytest.raises(ValueError, match="estimate is not finite"):
-        Scores.of(TRUTH, ESTIMATE / 0 if False else np.full_like(TRUTH, np.nan))
+        Scores.of(TRUTH, np.full_like(TRUTH, np.nan))
 
 
 def test_corrected_t():

@@ -11,7 +11,7 @@ from ntkmc.baselines.falrtc import TensorResult, complete_tensor, falrtc
 from ntkmc.baselines.means import mean_over_cell, mean_over_drug, two_way_mean
 from ntkmc.baselines.soft_impute import soft_impute, soft_impute_responses
 from ntkmc.baselines.style_transfer import in_latent_space, style_transfer
-from ntkmc.baselines.synthetic_control import synthetic_control
+from ntkmc.baselines.synthetic_control import SyntheticControl, synthetic_control
 from ntkmc.baselines.synthetic_interventions import (
     SyntheticInterventions,
     synthetic_interventions,
@@ -20,6 +20,7 @@ from ntkmc.baselines.tables import TABLE_BASELINES
 
 __all__ = [
     "TABLE_BASELINES",
+    "SyntheticControl",
     "SyntheticInterventions",
     "TensorResult",
     "autoencoder_style_transfer",

@@ -15,9 +15,9 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError, MemoryError, RuntimeError) as error:
-            # Exit and Abort are RuntimeErrors of typer's own; anything else than these four is a
-            # fault of the program, whose traceback should be seen.
+        except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
+            # Exit and Abort are RuntimeErrors of typer's own, ImportErrors say which package to
+            # install; anything else is a fault of the program, whose traceback should be seen.
             if ctx.params.get("debug") or isinstance(error, typer.Exit | typer.Abort):
                 raise
             refuse(error)

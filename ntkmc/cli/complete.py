@@ -120,6 +120,11 @@ def _page(
             f"{int(hidden.sum()):,} observed numbers were hidden and filled in; errors are root "
             "mean squares, in standard deviations of their columns."
         )
+        if values.shape[1] > _ITERATIVE_COLUMNS:
+            page.paragraph(
+                f"The iterative imputer is left out, as it takes too long on more than "
+                f"{_ITERATIVE_COLUMNS} columns."
+            )
         best = min(range(len(rows)), key=lambda row: float(rows[row][1]))
         page.table(("method", "error", "within 90 % intervals", "seconds"), rows, best)
     page.facts(

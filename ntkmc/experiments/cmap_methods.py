@@ -185,6 +185,13 @@ def drug_and_neighbours(
     return run
 
 
+def synthetic_control(
+    observed: Responses, drug: Indices, cell: Indices, minimum: int = 3
+) -> Float[np.ndarray, "n genes"]:
+    """The profiles of `ntkmc.baselines.synthetic_control`, without its condition."""
+    return baselines.synthetic_control(observed, drug, cell, minimum).profiles
+
+
 def synthetic_interventions(
     observed: Responses,
     drug: Indices,
@@ -235,7 +242,7 @@ BASELINES = {
         "soft_impute": baselines.soft_impute_responses,
         "style_transfer": baselines.style_transfer,
         "autoencoder": baselines.autoencoder_style_transfer,
-        "synthetic_control": baselines.synthetic_control,
+        "synthetic_control": synthetic_control,
         "synthetic_interventions": synthetic_interventions,
     }.items()
 }

@@ -51,11 +51,7 @@ class Results:
 
         None where no profile is in the subset.
         """
-        parts = []
-        for one in self.of(method, seed):
-            chosen = np.ones(len(one.dense), bool) if subset == "all" else one.dense
-            parts.append(one.scores.take(~chosen if subset == "sparse" else chosen))
-        scores = Scores.joined(parts)
+        scores = Scores.joined([_of_subset(one, subset) for one in self.of(method, seed)])
         return scores if len(scores.products) else None
 
     def mean(self, method: str, metric: str, subset: str = "all") -> float:
@@ -65,13 +61,15 @@ class Results:
             return float("nan")
         return float(np.mean([getattr(scores, METRICS[metric]) for scores in scored]))
 
-    def by_fold(self, method: str, metric: str) -> np.ndarray:
-        """(seeds, folds), of a measure."""
+    def by_fold(self, method: str, metric: str, subset: str = "all") -> np.ndarray:
+        """(seeds, folds), of a measure; NaN where a fold has no profile in the subset."""
+
+        def measure(one):
+            scores = _of_subset(one, subset)
+            return getattr(scores, METRICS[metric]) if len(scores.products) else np.nan
+
         return np.array(
-            [
-                [getattr(one.scores, METRICS[metric]) for one in self.of(method, seed)]
-                for seed in self.config.seeds
-            ]
+            [[measure(one) for one in self.of(method, seed)] for seed in self.config.seeds]
         )
 
     def test(self, better: str, other: str, metric: str) -> TTest:
@@ -84,6 +82,12 @@ class Results:
         covered = [one.covered for one in self.of(self.config.ours)]
         covered = [share for share in covered if np.isfinite(share)]
         return float(np.mean(covered)) if covered else float("nan")
+
+
+def _of_subset(outcome: "Outcome", subset: str) -> Scores:
+    if subset == "all":
+        return outcome.scores
+    return outcome.scores.take(outcome.dense if subset == "dense" else ~outcome.dense)
 
 
 def table(results: Results, subset: str = "all") -> Table:
@@ -100,14 +104,14 @@ def table(results: Results, subset: str = "all") -> Table:
     return ("method", *METRICS, "seconds a fold"), rows
 
 
-def fold_table(results: Results, first: str, second: str, seed: int) -> Table:
+def fold_table(results: Results, first: str, second: str, seed: int, subset: str = "all") -> Table:
     """Two methods fold by fold, laid out as in SI figures 5 to 7: their Pearson r last."""
     columns = (
         "CV round",
         *(f"{metric}, {name}" for metric in TESTED[:2] for name in (first, second)),
     )
     values = [
-        results.by_fold(name, metric)[results.config.seeds.index(seed)]
+        results.by_fold(name, metric, subset)[results.config.seeds.index(seed)]
         for metric in TESTED[:2]
         for name in (first, second)
     ]
@@ -115,20 +119,22 @@ def fold_table(results: Results, first: str, second: str, seed: int) -> Table:
         (str(fold + 1), *(f"{value:.3f}" for value in line))
         for fold, line in enumerate(zip(*values, strict=True))
     ]
-    pooled = (results.pooled(name, seed) for name in (first, second))
+    pooled = (results.pooled(name, seed, subset) for name in (first, second))
     of_all = [f"{scores.pearson_r:.3f}" for scores in pooled if scores is not None]
     return columns, [*rows, ("Pearson r", *of_all, "", "")]
 
 
-def improvement_table(results: Results) -> Table:
+def improvement_table(results: Results, subset: str = "all") -> Table:
     """One row a pair of methods: of all folds, in how many the second is better."""
     rows = []
     for first, second in results.config.pairs:
         differences = {
-            metric: results.by_fold(second, metric) - results.by_fold(first, metric)
+            metric: results.by_fold(second, metric, subset) - results.by_fold(first, metric, subset)
             for metric in METRICS
         }
-        shares = (f"{int((d > 0).sum())} of {d.size}" for d in differences.values())
+        shares = (
+            f"{int((d > 0).sum())} of {int(np.isfinite(d).sum())}" for d in differences.values()
+        )
         rows.append((f"{second} better than {first}", *shares))
     return ("folds in which", *METRICS), rows
 
@@ -160,11 +166,10 @@ def write(folder: ResultsFolder, results: Results) -> None:
     figure = plots.availability_map(results.imputed, results.reference)
     folder.write_figure("availability.png", figure)
     report.plots([("Which drugs were measured in which cell lines (figure 2a).", figure)])
-    for subset in SUBSETS:
+    subsets = SUBSETS[:1] if _all_or_none(results) else SUBSETS
+    for subset in subsets:
         columns, rows = table(results, subset)
-        if not rows or (subset != "all" and len(rows) and _is_all(results, subset)):
-            continue
-        title = "All cell lines" if subset == "all" else f"{subset.capitalize()} cell lines"
+        title = _title(subset)
         report.heading(title)
         if subset != "all":
             than = "At least" if subset == "dense" else "Fewer than"
@@ -188,13 +193,13 @@ def write(folder: ResultsFolder, results: Results) -> None:
             "difference over folds, t, and the probability of such a t by chance."
         )
         report.table(*test_table(results))
-    if config.pairs:
-        report.heading("Fold by fold")
-        report.table(*improvement_table(results))
+    for subset in subsets if config.pairs else ():
+        report.heading(f"Fold by fold, {_title(subset).lower()}")
+        report.table(*improvement_table(results, subset))
         for first, second in config.pairs:
             for seed in config.seeds:
                 report.paragraph(f"Seed {seed}: {first} and {second}.")
-                report.table(*fold_table(results, first, second, seed))
+                report.table(*fold_table(results, first, second, seed, subset))
     if np.isfinite(results.coverage()):
         report.heading("Calibration")
         report.paragraph(
@@ -207,10 +212,14 @@ def write(folder: ResultsFolder, results: Results) -> None:
     folder.write_text("report.html", report.html())
 
 
-def _is_all(results, subset) -> bool:
-    """Whether a subset has all profiles or none."""
+def _title(subset: str) -> str:
+    return f"{subset.capitalize()} cell lines"
+
+
+def _all_or_none(results: Results) -> bool:
+    """Whether one of the subsets has all profiles, and the other none."""
     dense = np.concatenate([one.dense for one in results.of(results.config.ours)])
-    return bool(dense.all() if subset == "dense" else not dense.any())
+    return bool(dense.all() or not dense.any())
 
 
 def _metric_rows(results):

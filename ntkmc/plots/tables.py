@@ -98,7 +98,7 @@ def metric_bars(values: Mapping[str, Sequence[float]], metrics: Sequence[str], o
         bars = axes.barh(places, lengths, color=colours, height=0.72)
         axes.bar_label(bars, fmt="%.3f", fontsize=7, color=INK, padding=2)
         axes.set_title(metric, fontsize=9, color=INK)
-        axes.margins(x=0.22)
+        axes.margins(x=0.22 if min(lengths) >= 0 else 0.42)  # room for the labels of bars
         axes.axvline(0, color=INK, linewidth=0.6)
         quiet(axes)
     panels[0].set_yticks(places, names, fontsize=8)

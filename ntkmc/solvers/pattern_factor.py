@@ -33,6 +33,8 @@ class KernelFactor:
     ) -> "KernelFactor":
         """Factorise `matrix` + `shift` I, in the memory of `matrix`, which is not usable after.
 
+        Only the upper triangle of `matrix` is read (rows are in C's order, LAPACK's in Fortran's).
+
         Raises
         ------
         SingularKernelError : it is not positive definite to rounding; `ridge` is what the message

@@ -95,12 +95,24 @@ def test_synthetic_control_finds_a_mixture_of_cell_lines():
     observed[6:, 0] = False
     table = of_mask(profiles, observed)
     made = baselines.synthetic_control(table, *missing(table))
-    np.testing.assert_allclose(made, profiles[6:, 0], atol=1e-4)
+    np.testing.assert_allclose(made.profiles, profiles[6:, 0], atol=1e-4)
+    np.testing.assert_array_equal(made.donors, 3)
+    np.testing.assert_array_equal(made.shared, 6)
+    assert made.unexplained.max() < 1e-8
+    assert made.holds().all()
+    # No mixture of the others: the condition says so.
+    profiles[:, 0] = rng.normal(size=(8, 20))
+    alien = baselines.synthetic_control(of_mask(profiles, observed), *missing(table))
+    donors, target = profiles[:6, 1:], profiles[:6, 0]
+    weights = simplex_weights(donors.transpose(0, 2, 1).reshape(-1, 3), target.ravel())
+    left = target - np.einsum("c,dcg->dg", weights, donors)
+    np.testing.assert_allclose(alien.unexplained, np.sum(left**2) / np.sum(target**2))
+    assert not alien.holds().any()
     lonely = of_mask(profiles, observed & (np.arange(4) == 0))
-    np.testing.assert_allclose(
-        baselines.synthetic_control(lonely, np.array([7]), np.array([0]))[0],
-        profiles[:6, 0].mean(axis=0),
-    )
+    alone = baselines.synthetic_control(lonely, np.array([7]), np.array([0]))
+    np.testing.assert_allclose(alone.profiles[0], profiles[:6, 0].mean(axis=0))
+    assert alone.donors[0] == 0
+    assert not alone.holds()[0]
 
 
 @pytest.mark.parametrize("over", ["cells", "actions"])
@@ -158,7 +170,7 @@ def test_pairs_are_imputed_as_if_they_were_not_observed():
     table, _ = draw(noise=0.5)
     for method in (
         baselines.style_transfer,
-        baselines.synthetic_control,
+        lambda *a: baselines.synthetic_control(*a).profiles,
         lambda *a: baselines.synthetic_interventions(*a, "cells").profiles,
         lambda *a: baselines.synthetic_interventions(*a, "actions").profiles,
     ):

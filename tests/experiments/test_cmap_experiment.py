@@ -67,9 +67,25 @@ def test_a_small_table(overrides, tmp_path, monkeypatch):
     assert [row[0] for row in table] == [str(k + 1) for k in range(config.folds)] + ["Pearson r"]
     assert improvement_table(results)[1][0][0] == f"{second} better than {first}"
 
+    # Of the subsets, all profiles of which are in one or the other.
+    parts = [results.by_fold(first, "mean cosine", subset) for subset in ("dense", "sparse")]
+    count = [np.array([one.dense.sum(), (~one.dense).sum()]) for one in results.of(first)]
+    joined = [
+        np.nansum(n * np.array([part.ravel()[k] for part in parts])) / n.sum()
+        for k, n in enumerate(count)
+    ]
+    np.testing.assert_allclose(joined, results.by_fold(first, "mean cosine").ravel())
+    sparse = fold_table(results, first, second, config.seeds[0], "sparse")[1]
+    assert sparse != table
+    pooled = results.pooled(first, config.seeds[0], "sparse").pearson_r
+    assert sparse[-1][1] == f"{pooled:.3f}"
+
     folder = tmp_path / "out"
-    for name in ("availability.png", "bars_all.png", "report.html", "config.yaml"):
+    for name in ("availability.png", "report.html", "config.yaml"):
         assert (folder / name).stat().st_size > 0
+    for subset in ("all", "dense", "sparse"):
+        assert (folder / f"bars_{subset}.png").stat().st_size > 0
+        assert f"Fold by fold, {subset} cell lines" in (folder / "report.html").read_text()
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["metrics"][config.ours]["mean of the three"] == pytest.approx(ours)
     metrics = pd.read_csv(folder / "metrics.csv")

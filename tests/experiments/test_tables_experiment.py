@@ -78,6 +78,17 @@ def test_baselines_keep_what_is_observed_and_the_shape():
         np.testing.assert_array_equal(filled[~np.isnan(table)], table[~np.isnan(table)])
 
 
+def test_soft_impute_of_a_table_does_not_depend_on_its_scales():
+    table = values()
+    hidden = hide_entries(table, 0.2, seed=0)
+    fill = TABLE_BASELINES["soft-impute"]
+    filled = fill(np.where(hidden, np.nan, table))
+    errors = [filled - table, np.nanmean(np.where(hidden, np.nan, table), axis=0) - table]
+    assert np.linalg.norm(errors[0][hidden]) < 0.8 * np.linalg.norm(errors[1][hidden])
+    moved = fill(np.where(hidden, np.nan, table * 10.0 ** np.arange(6) + 7))
+    np.testing.assert_allclose((moved - 7) / 10.0 ** np.arange(6), filled, rtol=1e-6, atol=1e-9)
+
+
 @pytest.fixture
 def small(tmp_path):
     frame = pd.DataFrame(values(), columns=list("abcdef"))
@@ -127,7 +138,7 @@ def test_the_configurations_are_valid(name, data_dir):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("baselines=[mice]", "pass names among mean, kNN, iterative"),
+        ("baselines=[mice]", "pass names among mean, kNN, soft-impute, iterative"),
         ("imputer.dept=2", "nvalid parameter 'dept'"),
         ("holdouts.rows.kind=row", "holdouts.rows.kind was 'row'"),
         ("holdouts={}", "holdouts was {}"),
