@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkmc.plots._style import ACCENT, INK, LINES, quiet
@@ -49,7 +50,7 @@ def size_curves(
         axes.set_axisbelow(True)
         quiet(axes)
     grid[0].set_ylabel(ylabel, fontsize=9, color=INK)
-    grid[0].legend(fontsize=8, frameon=False, labelcolor=INK)
+    _legend_above(figure, grid[0])
     return figure
 
 
@@ -122,7 +123,7 @@ def turn_test(
             label=label,
         )
     left.set_ylabel("accuracy / %", fontsize=9, color=INK)
-    left.legend(fontsize=8, frameon=False, labelcolor=INK)
+    _legend_above(figure, left)
     left.margins(x=0.12)
     shares = [100 * np.mean(changed[method]) for method in methods]
     bars = right.bar(places, shares, 0.6, color=LINES[3])
@@ -156,3 +157,17 @@ def image_rows(rows: Mapping[str, Float[np.ndarray, "n h w c"]]) -> Figure:
                 spine.set_visible(False)
         line[0].set_ylabel(name, fontsize=10, color=INK, rotation=0, ha="right", va="center")
     return figure
+
+
+def _legend_above(figure: Figure, axes: Axes) -> None:
+    """One for all panels, where no error bar is."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=len(labels),
+        fontsize=8,
+        frameon=False,
+        labelcolor=INK,
+    )
