@@ -52,3 +52,44 @@ def test_residual_curves_are_told_apart():
         np.testing.assert_array_equal(line.get_xdata(), np.arange(1, len(curve) + 1))
         np.testing.assert_array_equal(line.get_ydata(), curve)
     assert axes.get_xlabel() == "iteration or epoch"
+
+
+def test_curves_against_sizes_are_in_per_cent_with_their_intervals():
+    values, intervals = np.array([0.4, 0.6]), np.array([[0.3, 0.5], [0.5, 0.8]])
+    lines = {"CNN": (values, intervals), "C4": (values + 0.1, intervals + 0.1)}
+    figure = plots.size_curves((10, 100), {"NTK": lines, "NNGP": lines}, "tiles", "accuracy / %")
+    assert [axes.get_title() for axes in figure.axes] == ["NTK", "NNGP"]
+    first = figure.axes[0].containers[0]
+    np.testing.assert_allclose(first.lines[0].get_ydata(), [40, 60])
+    np.testing.assert_allclose(
+        [segment[:, 1] for segment in first.lines[2][0].get_segments()], 100 * intervals
+    )
+    assert figure.axes[0].get_xscale() == "log"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["CNN", "C4"]
+
+
+def test_confusions_are_written_into_their_squares():
+    shares = np.array([[0.75, 0.25], [0.0, 1.0]])
+    (axes,) = plots.confusion_matrices({"C4": shares}, ("a", "b")).axes
+    assert [text.get_text() for text in axes.texts] == ["75", "25", "0", "100"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    np.testing.assert_array_equal(axes.images[0].get_array(), shares)
+
+
+def test_what_a_turn_changes():
+    upright = (np.array([0.5]), np.array([[0.4, 0.6]]))
+    turned = (np.array([0.3]), np.array([[0.2, 0.4]]))
+    figure = plots.turn_test(
+        {"CNN": (upright, turned), "C4": (upright, upright)},
+        {"CNN": np.array([0.2, 0.4]), "C4": np.zeros(2)},
+    )
+    left, right = figure.axes
+    np.testing.assert_allclose(left.containers[1].lines[0].get_ydata(), [30, 50])
+    np.testing.assert_allclose([bar.get_height() for bar in right.patches], [30, 0])
+    assert [label.get_text() for label in right.get_xticklabels()] == ["CNN", "C4"]
+
+
+def test_rows_of_images_have_their_class_beside_them():
+    figure = plots.image_rows({"a": rng.random((3, 4, 4, 3)), "b": rng.random((3, 4, 4, 3))})
+    assert len(figure.axes) == 6
+    assert [axes.get_ylabel() for axes in figure.axes] == ["a", "", "", "b", "", ""]

@@ -6,6 +6,7 @@ that are asked for, ``(observed, drug, cell) -> profiles``.
 
 from ntkmc.baselines.autoencoder import autoencoder_style_transfer, train_autoencoder
 from ntkmc.baselines.biharmonic import biharmonic
+from ntkmc.baselines.colour_histogram import colour_histograms, histogram_kernel
 from ntkmc.baselines.dnpp import dnpp
 from ntkmc.baselines.falrtc import TensorResult, complete_tensor, falrtc
 from ntkmc.baselines.means import mean_over_cell, mean_over_drug, two_way_mean
@@ -25,9 +26,11 @@ __all__ = [
     "TensorResult",
     "autoencoder_style_transfer",
     "biharmonic",
+    "colour_histograms",
     "complete_tensor",
     "dnpp",
     "falrtc",
+    "histogram_kernel",
     "in_latent_space",
     "mean_over_cell",
     "mean_over_drug",

@@ -1,5 +1,6 @@
 """Real data in its real formats, and masks for it."""
 
+from ntkmc.datasets.histology import Tiles, area_average, load_tiles
 from ntkmc.datasets.images import CHECKSUMS, ROOT_VARIABLE, MaskedImage, load_image
 from ntkmc.datasets.masks import hole_mask, random_mask
 from ntkmc.datasets.tables import Table, load_table, read_table, write_table
@@ -9,9 +10,12 @@ __all__ = [
     "ROOT_VARIABLE",
     "MaskedImage",
     "Table",
+    "Tiles",
+    "area_average",
     "hole_mask",
     "load_image",
     "load_table",
+    "load_tiles",
     "random_mask",
     "read_table",
     "write_table",

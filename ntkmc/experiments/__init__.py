@@ -11,6 +11,8 @@ from ntkmc.experiments import (
     cmap,
     cmap_report,
     finite_width,
+    histology,
+    histology_report,
     identity_prior,
     inpainting,
     kernel_convergence,
@@ -75,6 +77,7 @@ EXPERIMENTS = {
             calibration.table,
         ),
         Experiment("tables", tables.TablesConfig, tables.run, tables.table),
+        Experiment("histology", histology.HistologyConfig, histology.run, histology_report.table),
         Experiment("cmap", cmap.CmapConfig, cmap.run, cmap_report.table),
     )
 }

@@ -1,5 +1,11 @@
 """Figures, as matplotlib ``Figure`` objects: save them, or show them in a notebook."""
 
+from ntkmc.plots.classification import (
+    confusion_matrices,
+    image_rows,
+    size_curves,
+    turn_test,
+)
 from ntkmc.plots.curves import (
     convergence_lines,
     reliability_curves,
@@ -13,11 +19,13 @@ from ntkmc.plots.tables import availability_map, grouped_bars, metric_bars, miss
 
 __all__ = [
     "availability_map",
+    "confusion_matrices",
     "convergence_lines",
     "error_maps",
     "grouped_bars",
     "heat_map_grid",
     "hide_missing",
+    "image_rows",
     "kernel_heat_map",
     "metric_bars",
     "missingness_map",
@@ -26,5 +34,7 @@ __all__ = [
     "reliability_curves",
     "residual_curve",
     "residual_curves",
+    "size_curves",
     "training_curves",
+    "turn_test",
 ]

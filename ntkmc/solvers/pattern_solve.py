@@ -196,9 +196,12 @@ def minimise_over_ridges(
             f"{10.0 ** _RIDGES[-1]:.3g}: it is not positive semidefinite"
         )
     low, high = _RIDGES[max(best - 1, 0)], _RIDGES[min(best + 1, len(_RIDGES) - 1)]
-    found = scipy.optimize.minimize_scalar(
-        at, bounds=(low, high), method="bounded", options={"xatol": _RIDGE_DIGITS}
-    )
+    # Errors are infinite where the kernel is singular; SciPy takes differences of them, and then a
+    # golden section instead of a parabola.
+    with np.errstate(invalid="ignore"):
+        found = scipy.optimize.minimize_scalar(
+            at, bounds=(low, high), method="bounded", options={"xatol": _RIDGE_DIGITS}
+        )
     return float(10.0 ** (found.x if found.fun <= errors[best] else _RIDGES[best]))
 
 

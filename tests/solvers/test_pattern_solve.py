@@ -12,6 +12,7 @@ from ntkmc.solvers import (
     complete_rows,
     group_rows,
     leave_one_out_error,
+    minimise_over_ridges,
 )
 
 
@@ -95,6 +96,19 @@ def test_loo_steps_over_ridges_that_are_too_small():
     values = np.hstack([values, values + 0.1])
     assert leave_one_out_error(kernel, values, 0.0) == np.inf
     assert np.isfinite(complete_rows(kernel, values, ridge="loo").completed).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_errors_are_stepped_over_without_a_word():
+    """From both sides of where the kernel becomes singular."""
+    for edge in (-1.9, -1.6, -4.45, -2.5):
+
+        def error(ridge, edge=edge):
+            power = np.log10(ridge)
+            return (power - edge) ** 2 if power > edge else np.inf
+
+        found = np.log10(minimise_over_ridges(error))
+        assert edge < found < edge + 0.15
 
 
 def test_noise_is_recovered_from_a_draw_of_the_model():

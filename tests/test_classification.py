@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from ntkmc.classification import KernelClassifier, crossed_interval, nested_orders
+from ntkmc.solvers import SingularKernelError
+
+
+def problem(n=40, k=3, seed=0):
+    """Points around k centres, and the kernel between them and with other points."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((k, 2)) * 2
+    labels, asked = rng.integers(k, size=(2, n))
+    points, others = (centres[which] + rng.standard_normal((n, 2)) for which in (labels, asked))
+
+    def kernel(a, b):
+        return np.exp(-((a[:, None] - b[None]) ** 2).sum(axis=2) / 4)
+
+    return kernel(points, points), labels, kernel(others, points), asked
+
+
+def test_scores_are_those_of_the_formula():
+    kernel, labels, cross, _ = problem()
+    before = kernel.copy()
+    fitted = KernelClassifier.fit(kernel, labels, 3, ridge=0.1)
+    indicators = (labels[:, None] == np.arange(3)).astype(float)
+    means = indicators.mean(axis=0)
+    weights = np.linalg.solve(kernel + 0.1 * np.eye(40), indicators - means)
+    scores = fitted.scores(cross)
+    np.testing.assert_allclose(scores, cross @ weights + means, atol=1e-10)
+    np.testing.assert_allclose(scores.sum(axis=1), 1)
+    np.testing.assert_array_equal(fitted.predict(cross), scores.argmax(axis=1))
+    np.testing.assert_array_equal(kernel, before)
+    # The ridge is relative: a multiple of the kernel changes nothing.
+    scaled = KernelClassifier.fit(7 * kernel, labels, 3, ridge=0.1)
+    np.testing.assert_allclose(scaled.scores(7 * cross), scores, atol=1e-10)
+
+
+def test_the_ridge_is_the_one_with_the_least_errors_of_what_is_left_out():
+    """Against regressions that were made again without each point."""
+    kernel, labels, cross, asked = problem(n=30)
+    indicators = (labels[:, None] == np.arange(3)).astype(float)
+    centred = indicators - indicators.mean(axis=0)
+
+    def left_out(ridge):
+        total = 0.0
+        for i in range(30):
+            rest = np.arange(30) != i
+            inner = kernel[np.ix_(rest, rest)] + ridge * np.eye(29)
+            total += (
+                (kernel[i, rest] @ np.linalg.solve(inner, centred[rest]) - centred[i]) ** 2
+            ).sum()
+        return total
+
+    fitted = KernelClassifier.fit(kernel, labels, 3)
+    best = left_out(fitted.ridge)
+    assert best <= min(left_out(fitted.ridge * factor) for factor in (0.3, 3, 10)) + 1e-3
+    assert (fitted.predict(cross) == asked).mean() > 0.6
+
+
+def test_what_cannot_be_fitted():
+    kernel, labels, _, _ = problem()
+    with pytest.raises(ValueError, match="ridge was 'best'; pass a number >= 0, or 'loo'"):
+        KernelClassifier.fit(kernel, labels, 3, "best")
+    kernel[1], kernel[:, 1] = kernel[0], kernel[:, 0]  # the same point twice
+    with pytest.raises(SingularKernelError, match="pass a larger ridge"):
+        KernelClassifier.fit(kernel, labels, 3, 0.0)
+
+
+def test_intervals_hold_the_mean():
+    """Effects of draws and of tiles, and noise: 95 % intervals hold the mean 95 times in 100."""
+    rng = np.random.default_rng(0)
+    held = []
+    for draws, tiles in ((5, 30), (5, 300), (20, 20)):
+        for _ in range(400):
+            values = (
+                0.3
+                + 0.1 * rng.standard_normal((draws, 1))
+                + 0.4 * rng.standard_normal((1, tiles))
+                + 0.2 * rng.standard_normal((draws, tiles))
+            )
+            found = crossed_interval(values, 0.95)
+            assert found.mean == pytest.approx(values.mean())
+            held.append(found.low <= 0.3 <= found.high)
+    assert 0.93 < np.mean(held) < 0.98
+    wide, narrow = (crossed_interval(values, level) for level in (0.99, 0.5))
+    assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
+    same = crossed_interval(np.ones((3, 4)), 0.95)
+    assert (same.mean, same.low, same.high) == (1, 1, 1)
+    with pytest.raises(ValueError, match="values are 1 x 4; pass at least two draws and two tiles"):
+        crossed_interval(np.ones((1, 4)), 0.95)
+
+
+def test_training_sets_are_balanced_and_nested():
+    labels = np.repeat([0, 1, 2], (10, 3, 20))
+    order = nested_orders(labels, 24, seed=3)
+    assert len(set(order)) == 24
+    np.testing.assert_array_equal(nested_orders(labels, 9, seed=3), order[:9])
+    for size in range(1, 10):
+        counts = np.bincount(labels[order[:size]], minlength=3)
+        assert counts.max() - counts.min() <= 1
+    # The class that has only three is then left out, and the others go on.
+    np.testing.assert_array_equal(np.bincount(labels[order]), [10, 3, 11])
+    assert (nested_orders(labels, 24, seed=4) != order).any()
