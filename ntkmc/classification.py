@@ -15,23 +15,32 @@ class KernelClassifier:
 
     Scores of a new x are
 
-    .. math:: f(x) = \bar y + K(x, X) (K + \mathrm{ridge}\, \overline{K_{ii}}\, I)^{-1}
+    .. math:: f(x) = \bar y + K'(x, X) (K' + \mathrm{ridge}\, \overline{K'_{ii}}\, I)^{-1}
               (Y - \bar y),
 
     where row i of :math:`Y` has a one for the class of i and zeros for the others; its class is
-    that of the largest score. With the NTK and no ridge these are the outputs of an infinitely wide
-    network that is trained to the end on the squared error.
+    that of the largest score. :math:`K'` is the kernel of features less their means over X, and of
+    one more that is constant, as large as the others together:
+
+    .. math:: K'(x, x') = \langle \phi(x) - \bar\phi, \phi(x') - \bar\phi \rangle + s,
+              \qquad s = \overline{\lVert \phi(x_i) - \bar\phi \rVert^2}
+
+    A kernel between images without negative values is nearly constant, and a large ridge would
+    leave of it what all images share: with a few tiles of each class, all would be of one class.
 
     Attributes
     ----------
-    weights : (n, k), what K(x, X) is multiplied with.
+    weights : (n, k), what K'(x, X) is multiplied with.
     means : (k,), the share of each class.
-    ridge : relative to the mean of the kernel's diagonal.
+    ridge : relative to the mean of the diagonal of K'.
+    columns : (n,), the means of the columns of K(X, X).
     """
 
     weights: Float[np.ndarray, "n k"]
     means: Float[np.ndarray, " k"]
     ridge: float
+    columns: Float[np.ndarray, " n"]
+    _constant: float
 
     @classmethod
     def fit(
@@ -49,7 +58,7 @@ class KernelClassifier:
         labels : (n,), from 0 to `classes` - 1.
         classes : k.
         ridge : at least 0; or "loo", the one between 1e-6 and 30 whose leave-one-out errors have
-            the least sum of squares over all classes.
+            the least sum of squares over all classes (with all means as they are).
 
         Raises
         ------
@@ -58,18 +67,23 @@ class KernelClassifier:
         """
         indicators = np.eye(classes)[labels]
         means = indicators.mean(axis=0)
-        centred = indicators - means
+        kernel = kernel.astype(np.float64)
+        columns = kernel.mean(axis=0)
+        centred = kernel - columns - columns[:, None] + columns.mean()
+        size = float(np.diagonal(centred).mean())
+        centred += size
         if isinstance(ridge, str):
             if ridge != "loo":
                 raise ValueError(f"ridge was {ridge!r}; pass a number >= 0, or 'loo'")
-            ridge = best_ridge(kernel, centred.T)
-        shift = ridge * float(np.diagonal(kernel).mean())
-        factor = KernelFactor.of(kernel.astype(np.float64), shift, ridge)
-        return cls(factor.solve(centred), means, ridge)
+            ridge = best_ridge(centred, (indicators - means).T)
+        factor = KernelFactor.of(centred, ridge * 2 * size, ridge)  # the constant is one half
+        weights = factor.solve(indicators - means)
+        return cls(weights, means, ridge, columns, float(columns.mean()) + size)
 
     def scores(self, cross: Float[np.ndarray, "q n"]) -> Float[np.ndarray, "q k"]:
         """Scores of q new ones, whose kernel with the n old ones is `cross`."""
-        return cross @ self.weights + self.means
+        centred = cross - cross.mean(axis=1, keepdims=True) - self.columns + self._constant
+        return centred @ self.weights + self.means
 
     def predict(self, cross: Float[np.ndarray, "q n"]) -> Int[np.ndarray, " q"]:
         """The class of each: that of the largest score."""

@@ -18,21 +18,38 @@ def problem(n=40, k=3, seed=0):
     return kernel(points, points), labels, kernel(others, points), asked
 
 
+def with_constant(kernel, cross):
+    """Both as inner products of features, which are centred and have a constant put beside."""
+    values, vectors = np.linalg.eigh(kernel)
+    features = vectors * np.sqrt(values)
+    others = np.linalg.lstsq(features, cross.T, rcond=None)[0].T
+    mean = features.mean(axis=0)
+    size = np.sqrt(((features - mean) ** 2).sum(axis=1).mean())
+    known, asked = (
+        np.hstack([part - mean, np.full((len(part), 1), size)]) for part in (features, others)
+    )
+    return known @ known.T, asked @ known.T
+
+
 def test_scores_are_those_of_the_formula():
     kernel, labels, cross, _ = problem()
     before = kernel.copy()
     fitted = KernelClassifier.fit(kernel, labels, 3, ridge=0.1)
     indicators = (labels[:, None] == np.arange(3)).astype(float)
     means = indicators.mean(axis=0)
-    weights = np.linalg.solve(kernel + 0.1 * np.eye(40), indicators - means)
+    between, across = with_constant(kernel + 1e-6 * np.eye(40), cross)
+    shift = 0.1 * np.diagonal(between).mean()
+    weights = np.linalg.solve(between + shift * np.eye(40), indicators - means)
     scores = fitted.scores(cross)
-    np.testing.assert_allclose(scores, cross @ weights + means, atol=1e-10)
+    np.testing.assert_allclose(scores, across @ weights + means, atol=1e-4)
     np.testing.assert_allclose(scores.sum(axis=1), 1)
     np.testing.assert_array_equal(fitted.predict(cross), scores.argmax(axis=1))
     np.testing.assert_array_equal(kernel, before)
-    # The ridge is relative: a multiple of the kernel changes nothing.
+    # The ridge is relative: a multiple of the kernel changes nothing, and neither does a constant.
     scaled = KernelClassifier.fit(7 * kernel, labels, 3, ridge=0.1)
     np.testing.assert_allclose(scaled.scores(7 * cross), scores, atol=1e-10)
+    moved = KernelClassifier.fit(kernel + 5, labels, 3, ridge=0.1)
+    np.testing.assert_allclose(moved.scores(cross + 5), scores, atol=1e-10)
 
 
 def test_the_ridge_is_the_one_with_the_least_errors_of_what_is_left_out():
@@ -40,15 +57,16 @@ def test_the_ridge_is_the_one_with_the_least_errors_of_what_is_left_out():
     kernel, labels, cross, asked = problem(n=30)
     indicators = (labels[:, None] == np.arange(3)).astype(float)
     centred = indicators - indicators.mean(axis=0)
+    between, _ = with_constant(kernel + 1e-9 * np.eye(30), cross)
 
     def left_out(ridge):
         total = 0.0
         for i in range(30):
             rest = np.arange(30) != i
-            inner = kernel[np.ix_(rest, rest)] + ridge * np.eye(29)
-            total += (
-                (kernel[i, rest] @ np.linalg.solve(inner, centred[rest]) - centred[i]) ** 2
-            ).sum()
+            shift = ridge * np.diagonal(between).mean()
+            inner = between[np.ix_(rest, rest)] + shift * np.eye(29)
+            predicted = between[i, rest] @ np.linalg.solve(inner, centred[rest])
+            total += ((predicted - centred[i]) ** 2).sum()
         return total
 
     fitted = KernelClassifier.fit(kernel, labels, 3)

@@ -43,6 +43,10 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def take(self, places: Int[np.ndarray, " m"]) -> "Tiles":
+        """Some of them, of the same classes."""
+        return Tiles(self.images[places], self.labels[places], self.classes)
+
 
 def load_tiles(
     path: str | Path,

@@ -1,5 +1,6 @@
 """Classes of tissue from few tiles: networks that are invariant under turns, and plain ones."""
 
+import functools
 import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,7 +31,9 @@ class TilesConfig(Config):
 
     name: str = pydantic.Field(description="What results are reported under.")
     train: Path
-    test: Path = pydantic.Field(description="May be the file that `train` is.")
+    test: Path | None = pydantic.Field(
+        description="May be the file that `train` is; null: training tiles that are put aside."
+    )
     root: Path | None = None
     size: int = pydantic.Field(default=32, ge=3, description="Pixels a side, averaged down to.")
     train_per_class: int | None = pydantic.Field(
@@ -38,6 +41,27 @@ class TilesConfig(Config):
     )
     test_per_class: int | None = pydantic.Field(default=None, ge=1)
     seed: int = pydantic.Field(default=0, ge=0, description="Of which tiles of a class.")
+
+    @pydantic.model_validator(mode="after")
+    def _says_how_many_to_put_aside(self):
+        if self.test is None and self.test_per_class is None:
+            raise ValueError("test was null; pass test_per_class, how many tiles to put aside")
+        return self
+
+
+Ridge = Literal["loo"] | Annotated[float, pydantic.Field(ge=0)]
+
+
+class RidgesConfig(Config):
+    """Relative to the mean of a kernel's diagonal; "loo": chosen by leave-one-out.
+
+    With two tiles of each class that chooses far too much: of each left-out tile's class there is
+    then one left, and two of every other.
+    """
+
+    ntk: Ridge = 1e-5
+    nngp: Ridge = 1e-3
+    histogram: Ridge = "loo"
 
 
 class HistologyConfig(Config):
@@ -60,7 +84,7 @@ class HistologyConfig(Config):
     histogram_bins: int | None = pydantic.Field(
         default=8, ge=2, description="Of a channel, for the colour histograms; null: without them."
     )
-    ridge: Literal["loo"] | Annotated[float, pydantic.Field(ge=0)] = "loo"
+    ridge: RidgesConfig = RidgesConfig()
     sizes: tuple[Annotated[int, pydantic.Field(ge=2)], ...] = pydantic.Field(
         default=(10, 20, 50, 100, 200, 500, 1000), min_length=1, description="Training tiles."
     )
@@ -132,25 +156,16 @@ def run(
 def load(config: HistologyConfig, progress: Progress | None = None) -> tuple[Tiles, Tiles]:
     """Training and test tiles; labels of both are positions in the training tiles' classes."""
     data = config.data
-    train = load_tiles(
-        data.train,
-        "train",
-        size=data.size,
-        per_class=data.train_per_class,
-        seed=data.seed,
-        root=data.root,
-        progress=progress,
+    read = functools.partial(
+        load_tiles, size=data.size, seed=data.seed, root=data.root, progress=progress
     )
-    test = load_tiles(
-        data.test,
-        "test",
-        size=data.size,
-        classes=train.classes,
-        per_class=data.test_per_class,
-        seed=data.seed,
-        root=data.root,
-        progress=progress,
-    )
+    if data.test is None:
+        aside = data.test_per_class or 0  # which the schema has seen to
+        both = data.train_per_class and data.train_per_class + aside
+        train, test = _put_aside(read(data.train, "train", per_class=both), aside, data.seed)
+    else:
+        train = read(data.train, "train", per_class=data.train_per_class)
+        test = read(data.test, "test", classes=train.classes, per_class=data.test_per_class)
     if config.sizes[-1] > len(train):
         raise ValueError(
             f"sizes was {list(config.sizes)}, and there are {len(train)} training tiles; "
@@ -162,6 +177,19 @@ def load(config: HistologyConfig, progress: Progress | None = None) -> tuple[Til
             "pass at least one tile for each"
         )
     return train, test
+
+
+def _put_aside(tiles: Tiles, per_class: int, seed: int) -> tuple[Tiles, Tiles]:
+    """Training tiles, and so many of each class for testing."""
+    counts = np.bincount(tiles.labels, minlength=len(tiles.classes))
+    if counts.min() <= per_class:
+        raise ValueError(
+            f"data.test_per_class was {per_class}, and there are {counts.min()} tiles of "
+            f"{tiles.classes[counts.argmin()]}; pass a smaller number, so that some are left"
+        )
+    places = nested_orders(tiles.labels, per_class * len(counts), seed)
+    left = np.setdiff1d(np.arange(len(tiles)), places)
+    return tiles.take(left), tiles.take(np.sort(places))
 
 
 def _outcome(
@@ -189,7 +217,7 @@ def _outcome(
             grams.train[np.ix_(chosen, chosen)],
             labels[chosen],
             classes,
-            config.ridge,
+            getattr(config.ridge, kind or "histogram"),
         )
         upright = classifier.scores(grams.test[:, chosen])
         turned = classifier.scores(grams.turned[:, chosen])

@@ -131,7 +131,7 @@ def test_the_data_sets_own_folders(data_dir, tmp_path):
         "global_avg_pool, dense]",
         "groups=[C1, C2]",
         "kinds=[ntk]",
-        "ridge=0.01",
+        "ridge.ntk=0.01",
         "sizes=[9]",
         "seeds=[0, 1]",
     ]
@@ -166,7 +166,7 @@ def test_the_group_is_replaced_everywhere():
         ("sizes=[]", "sizes was []"),
         ("seeds=[0]", "seeds was [0]"),
         ("kinds=[cntk]", "kinds.0 was 'cntk'"),
-        ("ridge=-1", "ridge"),
+        ("ridge.ntk=-1", "ridge.ntk"),
         ("size=9", "unknown key 'size'; did you mean 'sizes'"),
         ("data.size=10", "stride 2 with padding VALID does not treat both ends of a side of 10"),
         ("network=[conv: {filter_size: 3}, flatten, dense]", "the network has no lifting_conv"),
