@@ -193,7 +193,9 @@ def test_refusals(unchecked, change, message):
 
 def test_features_that_do_not_fit():
     module = from_architecture(autoencoder(2), 4, 3, rngs=nnx.Rngs(0))
-    with pytest.raises(ArchitectureError, match=r"features have 2 channels; .* made for 3"):
+    with pytest.raises(ArchitectureError, match=r"features have 2 channels and .* made for 3; p"):
         module(features(channels=2))
+    with pytest.raises(ArchitectureError, match="features hold values that are NaN or infinite"):
+        module(features().at[0, 1, 2, 0].set(jnp.nan))
     with pytest.raises(ArchitectureError, match="multiple of 4"):
         module(features(10))
