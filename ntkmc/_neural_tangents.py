@@ -260,12 +260,36 @@ def _patch_structured_derivatives(empirical: types.ModuleType) -> None:
     )
 
 
+def _patch_inputs(requirements: types.ModuleType) -> None:
+    """Say which argument it was where two batches of inputs cannot be multiplied with each other.
+
+    A network's first layer never sees them: `serial` multiplies them itself, and left alone that
+    ends in a message about the dimensions of a `dot_general`.
+    """
+    inputs_to_kernel = requirements._inputs_to_kernel
+
+    def checked(x1, x2, *, channel_axis: int | None, **kwargs):
+        if x2 is not None and channel_axis is not None:
+            shapes = [jax.numpy.shape(x) for x in (x1, x2)]
+            axes = {len(shape) for shape in shapes}
+            if len(axes) > 1 or len({shape[channel_axis] for shape in shapes}) > 1:
+                raise ValueError(
+                    f"kernel_fn: x1 has shape {shapes[0]} and x2 {shapes[1]}; pass two with as "
+                    f"many axes and as many channels, on axis {channel_axis % len(shapes[0])}"
+                )
+        return inputs_to_kernel(x1, x2, channel_axis=channel_axis, **kwargs)
+
+    vars(requirements)["_inputs_to_kernel"] = checked
+
+
 def _load() -> types.ModuleType:
     package = _import()
     empirical = importlib.import_module("neural_tangents._src.empirical")
     predict = importlib.import_module("neural_tangents._src.predict")
     linear = importlib.import_module("neural_tangents._src.stax.linear")
+    requirements = importlib.import_module("neural_tangents._src.stax.requirements")
     _patch_compile_time_evaluation(predict, linear)
+    _patch_inputs(requirements)
     _patch_scipy(predict)
     _patch_structured_derivatives(empirical)
     vars(empirical)["_get_flops"] = _get_flops

@@ -13,6 +13,18 @@ jaxtyping.install_import_hook("ntkmc", "type_checks.check")
 matplotlib.use("Agg")
 
 
+def pytest_configure(config):
+    """Keep what JAX compiles, most of the time that tests take, for both processes and later runs.
+
+    In pytest's cache; `pytest --cache-clear` begins anew.
+    """
+    if hasattr(config, "cache"):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("jax")))
+        # Thousands of functions that take a few hundredths of a second each.
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
 @pytest.fixture
 def x64():
     """Compute in 64 bits for the length of one test; the default is JAX's own, 32 bits."""

@@ -1,6 +1,7 @@
 """neural-tangents through the shim: its import's side effects, and its numbers."""
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -141,6 +142,16 @@ class TestKernels:
         nngp, ntk = relu_kernels(x1, x2)
         np.testing.assert_allclose(kernel.nngp, nngp, rtol=1e-5)
         np.testing.assert_allclose(kernel.ntk, ntk, rtol=1e-5)
+
+    def test_inputs_that_cannot_be_multiplied(self, mlp, cnn, x1):
+        for network, one, other, axis in (
+            (mlp, x1, x1[:, :2], 1),
+            (cnn, jnp.ones((1, 4, 4, 3)), jnp.ones((2, 4, 4, 1)), 3),
+            (cnn, jnp.ones((1, 4, 4, 3)), jnp.ones((4, 3)), 3),
+        ):
+            words = f"kernel_fn: x1 has shape {one.shape} and x2 {other.shape}; pass two with as "
+            with pytest.raises(ValueError, match=f"{re.escape(words)}.*, on axis {axis}"):
+                network[2](one, other, "ntk")
 
     def test_dense_closed_form_in_64_bits(self, x64, mlp):
         x = jax.random.normal(jax.random.key(1), (4, 3))

@@ -73,7 +73,8 @@ class LiftingConv(_SymmetricConv):
         "valid" has outputs only where the whole filter lies within the image. Beyond the edge there
         are zeros for "same", and the opposite edge for "circular".
     group : {"C1", "C2", "C4", "D1", "D2", "D4"}
-        The point group, see `ntkmc.groups.point_group`. Images must be square for C4 and D4.
+        The point group, see `ntkmc.groups.point_group`. Images must be square for C4 and D4, and
+        may be rectangles for the others.
     """
 
     takes: ClassVar[Domain | None] = Domain.IMAGE

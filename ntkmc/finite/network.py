@@ -29,6 +29,7 @@ from ntkmc.architecture import (
 )
 from ntkmc.finite.group_convolution import GroupConvolution
 from ntkmc.finite.layers import PARAMETERIZATIONS, Convolution, DenseLayer, apply_layer
+from ntkmc.groups import missing
 
 
 class FiniteNetwork(nnx.Module):
@@ -107,13 +108,19 @@ class FiniteNetwork(nnx.Module):
 
         Raises
         ------
-        ArchitectureError : the sides do not fit the network, or the channels.
+        ArchitectureError : the sides do not fit the network, or the channels, or there are values
+            that are NaN or infinite (where they are known: under `jax.jit` outputs are NaN).
         """
         height, width, channels = features.shape[1:]
         check(self.network, (height, width))
         if channels != self.in_channels:
             raise ArchitectureError(
-                f"features have {channels} channels; the network was made for {self.in_channels}"
+                f"features have {channels} channels and the network was made for "
+                f"{self.in_channels}; pass as many, or a network with in_channels={channels}"
+            )
+        if missing.is_known(features):
+            raise ArchitectureError(
+                "features hold values that are NaN or infinite; fill in or drop such pixels first"
             )
         circular = self.network.is_circular
         convolutions, skips = iter(self.convolutions), iter(self.skips)

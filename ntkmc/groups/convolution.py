@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ntkmc.groups import missing
 from ntkmc.groups.windows import Window
 
 
@@ -20,10 +21,14 @@ def lift(
     r"""From images to functions on the group.
 
     .. math:: y(t r)_d = \sum_{s, c} w(s)_{c d}\, x(t + r s)_c
+
+    NaN everywhere for an image with a pixel that is NaN or infinite.
     """
     group = window.group
+    x = jnp.asarray(x)
+    x = missing.spread(x, missing.missing_images(x))
     filters = jnp.stack([group.act(weights, r) for r in range(len(group))], axis=-2)
-    return _convolve(jnp.asarray(x), filters, window)
+    return _convolve(x, filters, window)
 
 
 def convolve(

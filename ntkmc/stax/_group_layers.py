@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntkmc._neural_tangents import neural_tangents as nt
-from ntkmc.groups import Window, make_window
+from ntkmc.groups import Window, missing
 from ntkmc.groups.convolution import convolve, lift
 from ntkmc.stax import _group_kernels
 from ntkmc.stax._resampling import LayerFns, require_whole
@@ -21,18 +21,14 @@ PARAMETERIZATIONS = ("ntk", "standard")
 def convolution_fns(
     layer: str,
     lifts: bool,
+    window: Window,
     out_chan: int,
-    filter_shape: Sequence[int],
-    strides: Sequence[int] | None,
-    padding: str,
-    group: str,
     W_std: float,
     b_std: float | None,
     parameterization: str,
 ) -> LayerFns:
     """Functions of the convolution from images (``lifts``) or from functions on the group."""
     out_chan = require_whole(layer, "out_chan", out_chan, 1)
-    window = make_window(layer, filter_shape, strides, padding, group)
     require_std(layer, "W_std", W_std)
     if b_std is not None:
         require_std(layer, "b_std", b_std)
@@ -93,9 +89,7 @@ def convolution_fns(
     def kernel_fn(k, **kwargs):
         output_shape(k.shape1)
         output_shape(k.shape2)
-        if lifts:
-            require_finite(layer, k.cov1, k.cov2)
-        k = in_order(k)
+        k = in_order(without_missing(layer, k) if lifts else k)
         bias = 0 if b_std is None else b_std**2
 
         def covariance(mat, batch_ndim):
@@ -149,17 +143,39 @@ def require_std(layer: str, name: str, value: Any) -> None:
 
 
 def require_finite(layer: str, *arrays: jax.Array | np.ndarray | None) -> None:
-    """Refuse missing pixels. Under a transformation of JAX values are not known, and pass."""
-    for array in arrays:
-        if array is None or isinstance(array, jax.core.Tracer):
-            continue
-        with jax.ensure_compile_time_eval():  # an array is known even where a function is traced
-            complete = bool(jnp.isfinite(array).all())
-        if not complete:
-            raise ValueError(
-                f"{layer}: the inputs hold values that are NaN or infinite; "
-                "fill in or drop such pixels first"
-            )
+    """Refuse missing pixels, where values are known."""
+    if missing.is_known(*arrays):
+        raise ValueError(
+            f"{layer}: the inputs hold values that are NaN or infinite; "
+            "fill in or drop such pixels first"
+        )
+
+
+def without_missing(layer: str, k):
+    """The kernel of images, NaN for those with missing pixels; refused where values are known."""
+    require_finite(layer, k.cov1, k.cov2)
+
+    def missing_of(cov):  # from the variances of the pixels
+        if not k.diagonal_batch:
+            cov = jnp.moveaxis(jnp.diagonal(cov, axis1=0, axis2=1), -1, 0)
+        return missing.missing_images(cov)
+
+    def pairs(left, right):
+        return left[:, None] | right[None, :]
+
+    first = missing_of(k.cov1)
+    second = first if k.cov2 is None else missing_of(k.cov2)
+
+    def own(cov, images):
+        if cov is None:
+            return None
+        return missing.spread(cov, images if k.diagonal_batch else pairs(images, images))
+
+    return k.replace(
+        cov1=own(k.cov1, first),
+        cov2=own(k.cov2, second),
+        nngp=missing.spread(k.nngp, pairs(first, second)),
+    )
 
 
 def _require_images(layer: str, shape: Sequence[int], window: Window) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ntkmc._neural_tangents import neural_tangents as nt
+from ntkmc.groups import make_window
 from ntkmc.stax import _group_layers
 
 
@@ -56,15 +57,7 @@ def GroupConv(
     ----------
     As `LiftingConv`.
     """
+    window = make_window("GroupConv", filter_shape, strides, padding, group)
     return _group_layers.convolution_fns(
-        "GroupConv",
-        False,
-        out_chan,
-        filter_shape,
-        strides,
-        padding,
-        group,
-        W_std,
-        b_std,
-        parameterization,
+        "GroupConv", False, window, out_chan, W_std, b_std, parameterization
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ntkmc._neural_tangents import neural_tangents as nt
+from ntkmc.groups import make_window
 from ntkmc.stax import _group_layers
 
 
@@ -34,13 +35,14 @@ def LiftingConv(
     out_chan : int
         Channels of the output, for each orientation.
     filter_shape : (int, int)
-        Odd sides; the same for groups that exchange rows and columns.
+        Odd sides; the same for C4 and D4, which exchange rows and columns.
     strides : (int, int), optional
         1 by default. Sides for which the outputs are not placed symmetrically are refused: a stride
         of 2 needs odd ones.
     padding : {"VALID", "SAME", "CIRCULAR"}
     group : {"C1", "C2", "C4", "D1", "D2", "D4"}
-        See `ntkmc.groups.point_group`. Images must be square for C4 and D4.
+        See `ntkmc.groups.point_group`. Images must be square for C4 and D4; the others map any
+        rectangle to itself, and images and filters may be rectangles.
     W_std, b_std : float
         Standard deviations of weights and biases; ``b_std=None`` for no biases.
     parameterization : {"ntk", "standard"}
@@ -59,7 +61,13 @@ def LiftingConv(
     ValueError
         For arguments other than those above; and later, for inputs that are no images, that the
         group does not map to themselves, that have other channels than the weights, that are
-        masked, or that hold NaN (where values are known: not under ``jax.jit``).
+        masked, or that hold NaN or infinite values.
+
+    Notes
+    -----
+    Values are not known under ``jax.jit`` and in ``nt.batch``. There an image with a pixel that is
+    NaN or infinite raises nothing: its outputs, and all of the kernel between it and any image, are
+    NaN.
 
     References
     ----------
@@ -67,15 +75,7 @@ def LiftingConv(
     Kessel and Gerken, "Equivariant neural tangent kernels", arXiv:2406.06504. Its tangent kernel
     begins with 0 below this layer, so that these weights count once.
     """
+    window = make_window("LiftingConv", filter_shape, strides, padding, group)
     return _group_layers.convolution_fns(
-        "LiftingConv",
-        True,
-        out_chan,
-        filter_shape,
-        strides,
-        padding,
-        group,
-        W_std,
-        b_std,
-        parameterization,
+        "LiftingConv", True, window, out_chan, W_std, b_std, parameterization
     )

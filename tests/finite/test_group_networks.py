@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from stax.sampling import assert_agrees
+from stax.sampling import assert_agrees, exact_kernels
 
 from ntkmc import memory, stax
 from ntkmc.architecture import (
@@ -73,13 +73,13 @@ def test_is_the_network_that_neural_tangents_reads():
     np.testing.assert_allclose(module(jnp.asarray(x)), outputs, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["ntk", "nngp"])
-def test_kernels_approach_those_of_infinite_width(kind):
+def test_kernels_approach_those_of_infinite_width():
     body = [LiftingConv(3, group="C2"), Relu(), GroupConv(1, group="C2"), Relu()]
     architecture = Sequential([*body, GroupPool(), GlobalAvgPool(), Dense()])
     x = np.random.default_rng(0).standard_normal((3, 3, 3, 1)).astype(np.float32)
-    limit = np.asarray(stax.from_architecture(architecture)[2](x, None, kind))
-    assert_agrees({kind: sample_kernels(architecture, 1024, x, kind, 25)}, {kind: limit})
+    limit = exact_kernels(jax.jit(stax.from_architecture(architecture)[2]), x)
+    samples = {kind: sample_kernels(architecture, 1024, x, kind, 25) for kind in limit}
+    assert_agrees(samples, limit)
 
 
 def test_kernel_between_images_is_that_of_the_jacobian():
@@ -124,6 +124,21 @@ def test_trains_with_optax_and_stays_invariant():
     np.testing.assert_allclose(trained(jnp.rot90(x, axes=(1, 2))), trained(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_missing_pixels(value):
+    """Refused where values are known; under jit, all that is made of such an image is NaN."""
+    module = from_architecture(network("C2"), 4, 2, rngs=nnx.Rngs(0))
+    x = jnp.ones((2, 5, 4, 2))
+    holed = x.at[1, 0, 0, 0].set(value)
+    with pytest.raises(ArchitectureError, match=r"features hold values that are NaN .*; fill in"):
+        module(holed)
+    graph, weights = nnx.split(module)
+    forward = jax.jit(lambda x: nnx.merge(graph, weights)(x))
+    outputs = forward(holed)
+    np.testing.assert_array_equal(outputs[0], forward(x)[0])
+    assert np.isnan(outputs[1]).all()
+
+
 def test_refusals(monkeypatch):
     flat = network("C4", "valid", Flatten(), Dense())
     with pytest.raises(ArchitectureError, match=r"has a Flatten, .* pass shape=\(height, width\)"):
@@ -131,10 +146,17 @@ def test_refusals(monkeypatch):
     with pytest.raises(ArchitectureError, match="the image is 4 x 6 and C4 exchanges rows"):
         from_architecture(flat, 4, 2, shape=(4, 6), rngs=nnx.Rngs(0))
     module = from_architecture(network("C4"), 4, 2, rngs=nnx.Rngs(0))
-    with pytest.raises(ArchitectureError, match=r"features have 3 channels; .* made for 2"):
+    words = r"features have 3 channels and .* made for 2; pass as many, or .*in_channels=3"
+    with pytest.raises(ArchitectureError, match=words):
         module(jnp.ones((1, 5, 5, 3)))
     with pytest.raises(ArchitectureError, match="the image is 5 x 4 and C4 exchanges rows"):
         module(jnp.ones((1, 5, 4, 2)))
+    lifting = Sequential([LiftingConv(3, 2, "same"), GroupPool()])
+    with pytest.raises(ArchitectureError, match=r"stride 2 .*, which C4 exchanges; pass stride 1"):
+        from_architecture(lifting, 4, 2, rngs=nnx.Rngs(0))(jnp.ones((1, 6, 6, 2)))
+    unlifted = Sequential([GroupConv(3), GroupPool()])
+    with pytest.raises(ArchitectureError, match="put a LiftingConv before it"):
+        from_architecture(unlifted, 4, 2, rngs=nnx.Rngs(0))
     monkeypatch.setattr(memory, "available_bytes", lambda: 2**10)
     with pytest.raises(memory.NotEnoughMemoryError, match=r"5 x 5 pixels.*smaller or fewer images"):
         empirical_kernel(module, jnp.ones((2, 5, 5, 2)))

@@ -42,18 +42,23 @@ def convolve(x, kernel, stride, padding):
     return np.asarray(y).transpose(0, 2, 3, 1)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
-@pytest.mark.parametrize("skip_channels", [0, 2])
+@pytest.mark.parametrize(
+    ("padding", "upsampling", "skip_channels"),
+    [("circular", "nearest", 0), ("same", "bilinear", 0), ("reflect", "bilinear", 2)],
+)
 def test_shapes(padding, upsampling, skip_channels):
     network = autoencoder(2, upsampling=upsampling, padding=padding)
     module = from_architecture(network, 5, 3, 4, skip_channels=skip_channels, rngs=nnx.Rngs(0))
     assert module(features(batch=2)).shape == (2, 8, 12, 4)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("parameterization", ["ntk", "standard"])
+@pytest.mark.parametrize(
+    ("padding", "stride", "parameterization"),
+    [
+        *((padding, stride, "ntk") for padding in PADDINGS for stride in (1, 2)),
+        ("circular", 1, "standard"),
+    ],
+)
 def test_output_is_that_of_the_written_out_network(padding, stride, parameterization):
     layers = [
         Conv(3, stride, padding),
@@ -193,7 +198,9 @@ def test_refusals(unchecked, change, message):
 
 def test_features_that_do_not_fit():
     module = from_architecture(autoencoder(2), 4, 3, rngs=nnx.Rngs(0))
-    with pytest.raises(ArchitectureError, match=r"features have 2 channels; .* made for 3"):
+    with pytest.raises(ArchitectureError, match=r"features have 2 channels and .* made for 3; p"):
         module(features(channels=2))
+    with pytest.raises(ArchitectureError, match="features hold values that are NaN or infinite"):
+        module(features().at[0, 1, 2, 0].set(jnp.nan))
     with pytest.raises(ArchitectureError, match="multiple of 4"):
         module(features(10))

@@ -41,13 +41,16 @@ def relative_error(kernel, truth):
     return np.abs(np.asarray(kernel.matrix).reshape(shape) - truth).max() / np.abs(truth).max()
 
 
-def assert_equals_recursion(network, z, cases=(("float64", 1e-14), ("float32", 1e-6))):
+def assert_equals_recursion(
+    network, z, kinds=("ntk",), cases=(("float64", 1e-14), ("float32", 1e-6))
+):
+    """The NNGP is a part of the NTK, and has to be looked at by itself only here and there."""
     truths = dict(zip(("nngp", "ntk"), kernels_of(network, covariance(z)), strict=True))
     for dtype, tolerance in cases:
-        for kind, truth in truths.items():
+        for kind in kinds:
             kernel = GridKernel.build(network, z, kind, dtype)
             assert kernel.dtype == dtype
-            assert relative_error(kernel, truth) < tolerance
+            assert relative_error(kernel, truths[kind]) < tolerance
 
 
 # The reference itself rounds arccos near 1: sqrt(eps) of a small share of the kernel.
@@ -82,7 +85,7 @@ def test_equals_the_recursion_over_all_pairs(padding, upsampling, filter_size, x
     ],
 )
 def test_layers_in_any_order_odd_sizes_and_mixed_paddings(network, shape, x64):
-    assert_equals_recursion(network, features(shape))
+    assert_equals_recursion(network, features(shape), ("nngp", "ntk"))
 
 
 @pytest.mark.parametrize("prior", [identity, meshgrid])
@@ -91,7 +94,7 @@ def test_priors_with_equal_and_with_empty_pixels(prior, padding, x64):
     """Most correlations are 0 / 0 or 1 between different pixels: half of the digits there."""
     z = np.asarray(prior((8, 8)), float)
     cases = (("float64", 1e-7), ("float32", 1e-4))
-    assert_equals_recursion(autoencoder(1, padding=padding), z, cases)
+    assert_equals_recursion(autoencoder(1, padding=padding), z, cases=cases)
 
 
 def test_a_pixel_that_sees_only_zeros_has_no_kernel():
@@ -112,10 +115,8 @@ def test_priors_of_very_small_values():
 @pytest.mark.parametrize(
     ("upsampling", "kind", "dtype", "rtol"),
     [
-        ("nearest", "ntk", "float64", 1e-14),
         ("nearest", "nngp", "float32", 1e-6),
-        ("bilinear", "ntk", "float32", 1e-6),
-        ("bilinear", "nngp", "float64", 1e-14),
+        ("bilinear", "ntk", "float64", 1e-14),
     ],
 )
 def test_infinitely_many_channels_give_the_periodic_kernel(upsampling, kind, dtype, rtol, x64):
@@ -137,7 +138,7 @@ def test_infinitely_many_channels_with_zero_padding(x64):
 def test_many_channels_approach_infinitely_many_at_the_monte_carlo_rate():
     network, shape = autoencoder(2), (16, 16)
     limit = np.asarray(GridKernel.build(network, IIDUniform(), shape=shape).matrix)
-    channels = [16, 64, 256, 1024, 4096]
+    channels = [16, 256, 4096]
 
     def error(count, seed):
         z = uniform(jax.random.key(seed), count, shape)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from stax.sampling import exact_kernels
 
 from ntkmc import finite, stax
 from ntkmc.architecture import Parallel, autoencoder
@@ -15,6 +16,7 @@ from ntkmc.priors import IIDUniform
 PRIOR = IIDUniform(0.0, 0.1)
 BRANCHES = (autoencoder(2), autoencoder(1, 1, upsampling="bilinear"))
 NETWORK = Parallel(BRANCHES, (1.0, 0.3))
+SMALL = Parallel((autoencoder(1, 1), autoencoder(1, 1, upsampling="bilinear")), (1.0, 0.3))
 PIXELS = tuple(side.ravel() for side in np.mgrid[:16, :16])
 
 
@@ -38,21 +40,20 @@ def test_periodic_and_grid_kernels(kind, x64):
 
 
 def test_neural_tangents(x64):
-    network = Parallel((autoencoder(1), autoencoder(1, upsampling="bilinear")), (1.0, 0.3))
     features = np.random.default_rng(1).normal(size=(3, 6, 6))
-    kernel = GridKernel.build(network, features, "ntk", "float64")
-    _, _, kernel_fn = stax.from_architecture(network)
-    theirs = kernel_fn(jnp.asarray(features.transpose(1, 2, 0)[None]), None, "ntk")
-    ordered = np.asarray(theirs[0, 0]).transpose(0, 2, 1, 3).reshape(36, 36)
+    kernel = GridKernel.build(SMALL, features, "ntk", "float64")
+    _, _, kernel_fn = stax.from_architecture(SMALL)
+    theirs = exact_kernels(kernel_fn, jnp.asarray(features.transpose(1, 2, 0)[None]))["ntk"]
+    ordered = theirs[0, 0].transpose(0, 2, 1, 3).reshape(36, 36)
     np.testing.assert_allclose(kernel.matrix, ordered, rtol=1e-10)
 
 
 def test_finite_network_is_the_weighted_sum_of_its_branches():
-    module = finite.from_architecture(NETWORK, 8, 3, rngs=nnx.Rngs(0))
-    features = jax.random.normal(jax.random.key(0), (1, 16, 16, 3))
+    module = finite.from_architecture(SMALL, 8, 3, rngs=nnx.Rngs(0))
+    features = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
     parts = [branch(features) for branch in module.branches]
     np.testing.assert_allclose(module(features), parts[0] + np.sqrt(0.3) * parts[1], rtol=1e-5)
-    squashed = finite.from_architecture(NETWORK, 8, 3, sigmoid=True, rngs=nnx.Rngs(0))
+    squashed = finite.from_architecture(SMALL, 8, 3, sigmoid=True, rngs=nnx.Rngs(0))
     np.testing.assert_allclose(squashed(features), nnx.sigmoid(module(features)), rtol=1e-5)
     corner = features[0, :4, :4]
     kernel = finite.empirical_kernel(module, corner)

@@ -1,5 +1,7 @@
 """Group convolutions: kernels against their definition, symmetries, use, and what is refused."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -121,6 +123,28 @@ class TestDefinition:
             np.testing.assert_allclose(getattr(k, name), kernel.mean((2, 3)), rtol=1e-12)
         np.testing.assert_allclose(k.cov1, np.diag(k.nngp), rtol=1e-12)
 
+    def test_pooled_pixels_between_convolutions(self, x64):
+        """Two group convolutions with the means of 2 x 2 pixels between them."""
+        x = images(2, 4, 4, 2)
+        options = {"padding": "SAME", "group": "C4", **STDS}
+        layers = [
+            stax.LiftingConv(1, (3, 3), **options),
+            stax.AvgPool((2, 2, 1), (2, 2, 1)),
+            stax.GroupConv(1, (3, 3), **options),
+        ]
+        k = stax.serial(*layers)[2](x, None, diagonal_batch=False)
+        grid, *kernels = reference.initial(x)
+        convolution = (matrices("C4"), (3, 3), 1, "SAME", *STDS.values())
+        grid, kernels = reference.convolution(grid, kernels, *convolution)
+        blocks = (2, 2, *(2, 2, 2, 2, 4) * 2)
+        kernels = [
+            kernel.reshape(blocks).mean((3, 5, 8, 10)).reshape(2, 2, 16, 16) for kernel in kernels
+        ]
+        _, kernels = reference.convolution(
+            reference.Grid((2, 2), matrices("C4")), kernels, *convolution
+        )
+        assert_defined(k, kernels)
+
     def test_only_variances_where_no_more_is_needed(self, x64):
         """A network that ends in Flatten keeps diagonals, and they are those of the full kernel."""
         layers = [
@@ -225,6 +249,9 @@ class TestUse:
         both = jax.jit(lambda *x: kernel_fn(*x, ("nngp", "ntk")))(x2, x1)
         assert both.nngp.shape == (2, 4)
         np.testing.assert_allclose(cross, both.ntk, rtol=1e-4)
+        holed = np.asarray(batched(x1.at[1, 2, 0, 0].set(np.nan), None, "ntk"))
+        np.testing.assert_array_equal(np.isnan(holed), np.eye(4)[1] + np.eye(4)[:, [1]] > 0)
+        np.testing.assert_array_equal(holed[~np.isnan(holed)], train[~np.isnan(holed)])
         predict = nt.predict.gradient_descent_mse_ensemble(batched, x1, y, diag_reg=1e-2)
         ridge = 1e-2 * np.trace(train) / 4 * np.eye(4)
         expected = cross @ np.linalg.solve(train + ridge, y)
@@ -286,20 +313,64 @@ class TestRefusals:
         with pytest.raises(ValueError, match=words):
             kernel_fn(x, None, "ntk")
 
-    def test_other_channels_than_the_weights(self):
-        params = LIFTING[0](jax.random.key(0), (1, 4, 4, 2))[1]
-        with pytest.raises(
-            ValueError, match=r"\(1, 4, 4, 3\) and the weights were made for 2 chan"
-        ):
-            LIFTING[1](params, np.ones((1, 4, 4, 3), np.float32))
+    @pytest.mark.parametrize(
+        ("layer", "shape"), [(LIFTING, (1, 4, 4)), (GROUP, (1, 4, 4, 4))], ids=["lift", "group"]
+    )
+    def test_other_channels(self, layer, shape):
+        name, two, three = layer[0].__name__, (*shape, 2), (*shape, 3)
+        params = layer[0](jax.random.key(0), two)[1]
+        words = f"{name}: .*{re.escape(str(three))} and the weights were made for 2 chan.*; pass"
+        with pytest.raises(ValueError, match=words):
+            layer[1](params, np.ones(three, np.float32))
+        words = re.escape(f"kernel_fn: x1 has shape {two} and x2 {three}; pass two with as many")
+        for kernel_fn in (layer[2], stax.serial(layer, stax.Relu())[2]):
+            with pytest.raises(ValueError, match=words):
+                kernel_fn(np.ones(two, np.float32), np.ones(three, np.float32), "ntk")
 
-    def test_missing_and_masked_pixels(self):
+    @pytest.mark.parametrize("value", [np.nan, -np.inf])
+    def test_missing_and_masked_pixels(self, value):
         x = np.ones((1, 4, 4, 2), np.float32)
-        x[0, 1, 2, 0] = np.nan
+        holed = x.copy()
+        holed[0, 1, 2, 0] = value
         params = LIFTING[0](jax.random.key(0), x.shape)[1]
-        with pytest.raises(ValueError, match="LiftingConv: the inputs hold values that are NaN"):
-            LIFTING[2](x, None, "nngp")
-        with pytest.raises(ValueError, match="LiftingConv: the inputs hold values that are NaN"):
-            LIFTING[1](params, x)
+        words = "LiftingConv: the inputs hold values that are NaN or infinite; fill in or drop"
+        for inputs in ((holed, None), (holed, x), (x, holed)):
+            with pytest.raises(ValueError, match=words):
+                stax.serial(LIFTING, stax.Relu())[2](*inputs, "nngp")
+        with pytest.raises(ValueError, match=words):
+            LIFTING[1](params, holed)
         with pytest.raises(ValueError, match="LiftingConv: mask_constant was passed"):
-            LIFTING[2](x, None, "nngp", mask_constant=np.nan)
+            LIFTING[2](x, None, "nngp", mask_constant=value)
+
+    @pytest.mark.parametrize("value", [np.nan, -np.inf])
+    def test_missing_pixels_where_values_are_not_known(self, value):
+        """Under jit no error can be raised; then all that an image has a part in is NaN.
+
+        With zeros around the image a kernel leaves out products of a missing pixel and a zero, and
+        activations have finite limits: neither makes a number of it.
+        """
+        lifting = stax.LiftingConv(4, (3, 3), padding="SAME", group="C2")
+        init_fn, apply_fn, _ = stax.serial(lifting, stax.Erf())
+        x1, x2 = images(3, 2, 4, 1), images(2, 2, 4, 1, seed=1)
+        params = init_fn(jax.random.key(0), x1.shape)[1]
+
+        @jax.jit
+        def traced(x1, x2):
+            first = lifting[2](x1, x2)
+            own = lifting[2](x1, None, diagonal_batch=False)
+            kernels = [(k.nngp, k.ntk) for k in (first, stax.Erf()[2](first), own)]
+            return kernels, first.cov1, own.cov1, first.cov2, apply_fn(params, x1)
+
+        known, *others = traced(x1, x2)
+        found, *holed = traced(x1.at[1, 0, 0, 0].set(value), x2.at[0, 1, 3, 0].set(value))
+        one, two = np.arange(3) == 1, np.arange(2) == 0
+        across, square = one[:, None] | two, one[:, None] | one
+        for missing, before, after in zip(
+            [across, across, across, across, square, square, one, square, two, one],
+            [*jax.tree.leaves(known), *others],
+            [*jax.tree.leaves(found), *holed],
+            strict=True,
+        ):
+            assert np.isfinite(before).all()
+            np.testing.assert_array_equal(after[~missing], before[~missing])
+            assert np.isnan(after[missing]).all()

@@ -218,7 +218,7 @@ class TestAppendixL:
         """A kernel before the layer, and as (H, W, H, W)."""
         z = np.random.default_rng(0).standard_normal((1, 4, 4, 2))
         conv = stax.Conv(1, (3, 3), padding="CIRCULAR")
-        k = stax.serial(conv, stax.Relu(), conv)[2](jnp.asarray(z))
+        k = jax.jit(stax.serial(conv, stax.Relu(), conv)[2])(jnp.asarray(z))
         return k, np.asarray(k.ntk)[0, 0].transpose(0, 2, 1, 3)
 
     @staticmethod
