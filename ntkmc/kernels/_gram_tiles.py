@@ -17,9 +17,11 @@ from ntkmc._compat import enable_x64
 from ntkmc.kernels._gram_block import block, variances
 from ntkmc.kernels._gram_plan import Plan
 
-# Images on either side of a block. A processor wants the arrays of one distance in its cache and
-# vectors of the second number; a GPU wants as many pairs as there are threads.
+# Images on either side of a block. A processor wants the arrays of one distance in its cache,
+# vectors of the second number, and not less than this many numbers in an array: a step costs a few
+# microseconds whatever it does. A GPU wants as many pairs as there are threads.
 _ON_CPU = (8, 32)
+_NUMBERS_ON_CPU = 2**17
 _ON_GPU = (64, 64)
 _LIVE_ARRAYS = 8  # of all pairs and all slots of one distance, at most, at any time
 
@@ -45,15 +47,21 @@ class Runner:
     def block_shape(self, n1: int, n2: int) -> tuple[int, int]:
         """Images on either side of a block, all blocks about equally full; made to fit."""
         rows, columns = _ON_CPU if self.on_cpu else _ON_GPU
+        while self.on_cpu and self._slots * rows * columns < _NUMBERS_ON_CPU and rows < 64:
+            rows, columns = columns, 2 * rows
         while self._bytes(rows * columns) > memory.available_bytes() and rows * columns > 1:
             rows, columns = max(1, rows // 2), max(1, columns // 2)
         memory.require(self._bytes(1), "the kernel of one pair of images", "pass smaller images")
         return _evenly(n1, rows), _evenly(n2, columns)
 
+    @property
+    def _slots(self) -> int:
+        """About as many as pixels after the first convolution: the image is cheaply dealt with."""
+        return max(height * width for height, width in self.plan.sizes[1:])
+
     def _bytes(self, pairs: int) -> int:
-        slots = max(height * width for height, width in self.plan.sizes)
         at_once = self._workers * len(self.devices) if self.on_cpu else 1
-        return _LIVE_ARRAYS * 2 * self.dtype.itemsize * slots * pairs * at_once
+        return _LIVE_ARRAYS * 2 * self.dtype.itemsize * self._slots * pairs * at_once
 
     @property
     def _workers(self) -> int:
