@@ -20,6 +20,6 @@ def test_examples_run(example):
 
 
 def test_there_are_examples_and_the_picture_is_there():
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (Path(__file__).parents[1] / picture).is_file()
