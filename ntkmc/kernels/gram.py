@@ -28,10 +28,10 @@ Matrix = Float[np.ndarray, "_ _"]
 
 
 class Grams(NamedTuple):
-    """Both kernels of one network, (n1, n2) each."""
+    """The kernels of one network that were asked for, (n1, n2) each."""
 
-    nngp: Matrix
-    ntk: Matrix
+    nngp: Matrix | None = None
+    ntk: Matrix | None = None
 
 
 def gram(
@@ -72,7 +72,7 @@ def gram(
         Computed with in their own precision, float32 or float64, whatever JAX's setting is; whole
         numbers in float32.
     x2 : (n2, h, w, channels); `x1` where not given, and each pair is then computed once.
-    kind : "nngp", "ntk", or both.
+    kind : "nngp", "ntk", or a sequence of these.
     checkpoint : path
         What is computed is saved in this file every half a minute, and a call with the same images
         goes on from there, on whichever device.
@@ -80,7 +80,7 @@ def gram(
 
     Returns
     -------
-    (n1, n2) NumPy array, or `Grams` of both.
+    (n1, n2) NumPy array, or `Grams` where `kind` is a sequence.
 
     Raises
     ------
@@ -202,7 +202,7 @@ class _Checkpoint:
 
 def _checked_kinds(kind) -> tuple[str, ...]:
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
-    if kinds not in (("nngp",), ("ntk",)) and sorted(kinds) != sorted(KINDS):
+    if not kinds or not set(kinds) <= set(KINDS):
         raise ValueError(f"kind was {kind!r}; pass 'nngp', 'ntk' or ('nngp', 'ntk')")
     return kinds
 

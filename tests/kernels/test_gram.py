@@ -154,6 +154,7 @@ class TestKernels:
         x = images(3, *shape, 2)
         both = gram(network, x)
         np.testing.assert_array_equal(gram(network, x, kind="ntk"), both.ntk)
+        np.testing.assert_array_equal(gram(network, x, kind=["ntk"]).ntk, both.ntk)
         np.testing.assert_allclose(gram(network, x, kind="nngp"), both.nngp, rtol=1e-14)
 
     @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-12)])
