@@ -76,7 +76,8 @@ def all_grams(
 
             checkpoint = None
             if config.checkpoints is not None:
-                checkpoint = config.checkpoints / f"{name}_{part}"
+                config.checkpoints.mkdir(parents=True, exist_ok=True)
+                checkpoint = config.checkpoints / f"{name}_{part}.npz"
             return gram(network, x1, x2, kind=config.kinds, progress=report, checkpoint=checkpoint)
 
         between, across = kernels("train", train), kernels("test", both, train)
