@@ -30,8 +30,7 @@ from ntkmc.architecture import (
     Upsample,
 )
 from ntkmc.groups import POINT_GROUPS
-from ntkmc.kernels import gram
-from ntkmc.kernels._gram_tiles import tiles
+from ntkmc.kernels import _gram_tiles, gram
 
 
 def images(*shape, seed=0, dtype=np.float64):
@@ -198,12 +197,16 @@ class TestWork:
     def test_tiles_cover_each_pair(self):
         for n1, n2, symmetric in ((7, 7, True), (33, 33, True), (5, 12, False)):
             seen = np.zeros((n1, n2), int)
-            for i, j in tiles(n1, n2, 3, 5, symmetric):
+            for i, j in _gram_tiles.tiles(n1, n2, 3, 5, symmetric):
                 seen[np.ix_(i, j)] += 1
             assert (np.triu(seen) == np.triu(np.ones_like(seen))).all()
             assert symmetric or (seen == 1).all()
 
-    def test_many_blocks_are_as_one(self):
+    @pytest.fixture
+    def small_blocks(self, monkeypatch):
+        monkeypatch.setattr(_gram_tiles, "_NUMBERS_ON_CPU", 0)
+
+    def test_many_blocks_are_as_one(self, small_blocks):
         network = group_network("C2")
         x = images(41, 5, 5, 1)
         stages = []
@@ -213,7 +216,7 @@ class TestWork:
         part = gram(network, x[:3], x)
         assert_close(part, [kernel[:3] for kernel in whole], 1e-14)
 
-    def test_goes_on_from_a_checkpoint(self, tmp_path, monkeypatch):
+    def test_goes_on_from_a_checkpoint(self, tmp_path, monkeypatch, small_blocks):
         network, x = group_network("C1"), images(41, 5, 5, 1)
         path = tmp_path / "gram.npz"
         monkeypatch.setattr(sys.modules["ntkmc.kernels.gram"], "SAVE_SECONDS", 0.0)
