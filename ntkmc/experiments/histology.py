@@ -85,6 +85,11 @@ class HistologyConfig(Config):
         default=8, ge=2, description="Of a channel, for the colour histograms; null: without them."
     )
     ridge: RidgesConfig = RidgesConfig()
+    dtype: Literal["float32", "float64"] = pydantic.Field(
+        default="float32",
+        description="Of the networks' kernels. Small ridges enlarge the rounding of float32, so "
+        "that one prediction in a hundred may change with a turn that should change none.",
+    )
     sizes: tuple[Annotated[int, pydantic.Field(ge=2)], ...] = pydantic.Field(
         default=(10, 20, 50, 100, 200, 500, 1000), min_length=1, description="Training tiles."
     )

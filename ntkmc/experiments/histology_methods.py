@@ -65,7 +65,8 @@ def all_grams(
     progress: Progress | None,
 ) -> Iterator[tuple[str, str | None, Grams]]:
     """Method, kind and kernels of everything that is compared."""
-    both = np.concatenate([test, quarter_turn(test)])
+    inputs = train.astype(config.dtype)
+    both = np.concatenate([test, quarter_turn(test)]).astype(config.dtype)
     for group in config.groups:
         network, name = config.network_of(group), method_name(group)
 
@@ -80,7 +81,7 @@ def all_grams(
                 checkpoint = config.checkpoints / f"{name}_{part}.npz"
             return gram(network, x1, x2, kind=config.kinds, progress=report, checkpoint=checkpoint)
 
-        between, across = kernels("train", train), kernels("test", both, train)
+        between, across = kernels("train", inputs), kernels("test", both, inputs)
         for kind in config.kinds:
             upright, turned = np.split(getattr(across, kind), 2)
             yield name, kind, Grams(getattr(between, kind), upright, turned)
