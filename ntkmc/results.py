@@ -12,7 +12,6 @@ import datetime
 import importlib.metadata
 import json
 import math
-import os
 import platform
 import subprocess
 import time
@@ -24,6 +23,7 @@ import jax
 import psutil
 from matplotlib.figure import Figure
 
+from ntkmc._processors import usable_cores
 from ntkmc.images import Pixels, write_image
 from ntkmc.memory import peak_bytes
 
@@ -102,9 +102,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _PACKAGES},
         "platform": platform.platform(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "device": devices[0].platform,
         "device_kind": devices[0].device_kind,

@@ -2,13 +2,13 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-Progress = Callable[[str, int, int | None], None]
+from ntkmc.progress import Progress
 
 
 def refuse(error: BaseException) -> None:

@@ -1,7 +1,8 @@
 """Real data in its real formats, and masks for it."""
 
+from ntkmc.datasets._folder import ROOT_VARIABLE
 from ntkmc.datasets.histology import Tiles, area_average, load_tiles
-from ntkmc.datasets.images import CHECKSUMS, ROOT_VARIABLE, MaskedImage, load_image
+from ntkmc.datasets.images import CHECKSUMS, MaskedImage, load_image
 from ntkmc.datasets.masks import hole_mask, random_mask
 from ntkmc.datasets.tables import Table, load_table, read_table, write_table
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ntkmc.datasets import _gctx, _mat, _profiles_table
-from ntkmc.datasets.images import ROOT_VARIABLE
+from ntkmc.datasets._folder import ROOT_VARIABLE
 from ntkmc.responses import Responses
 
 REFERENCE = "MCF7"

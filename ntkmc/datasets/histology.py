@@ -1,7 +1,6 @@
 """Tiles of tissue and the classes they belong to, from folders and from NumPy's archives."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,8 +8,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from ntkmc.datasets.images import ROOT_VARIABLE
+from ntkmc.datasets._folder import ROOT_VARIABLE, data_folder
 from ntkmc.images import as_float, read_image
+from ntkmc.progress import Progress
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _KEYS = {
@@ -22,7 +22,6 @@ _KEYS = {
 _AT_A_TIME = 256
 
 Split = Literal["train", "val", "test"]
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -142,13 +141,13 @@ class _Draw:
 
 def _located(path: Path, root: str | Path | None) -> Path:
     if not path.is_absolute():
-        root = root if root is not None else os.environ.get(ROOT_VARIABLE) or None
-        if root is None:
+        folder = data_folder(root)
+        if folder is None:
             raise FileNotFoundError(
                 f"tiles {str(path)!r}: there is no data folder; set {ROOT_VARIABLE} (or root) to "
                 "the folder that holds them, or pass an absolute path"
             )
-        path = Path(root).expanduser() / path
+        path = folder / path
     if not path.exists():
         raise FileNotFoundError(f"no tiles at {path}")
     return path

@@ -4,7 +4,6 @@ Large holes (SI figure 8): ``library`` and ``vase``, in colour, with their masks
 figure 10): eleven greys. ``rabbit`` is the image of figure 4. Nothing is shipped with the package.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,8 @@ import platformdirs
 import pooch
 from jaxtyping import Bool, Float
 
+from ntkmc.datasets._folder import ROOT_VARIABLE, data_folder
 from ntkmc.images import as_float, read_image, read_mask
-
-ROOT_VARIABLE = "NTKMC_DATA"
 
 # SHA-256 of the files as the paper's tables use them.
 CHECKSUMS = {
@@ -78,9 +76,9 @@ def load_image(name: str, root: str | Path | None = None, url: str | None = None
     ValueError
         If a mask does not have its image's size, or a download not its checksum.
     """
-    root = root if root is not None else os.environ.get(ROOT_VARIABLE) or None
-    if root is not None:
-        image_path, mask_path = _local(name, Path(root).expanduser() / "images")
+    folder = data_folder(root)
+    if folder is not None:
+        image_path, mask_path = _local(name, folder / "images")
     elif url is not None:
         image_path, mask_path = _download(name, url)
     else:

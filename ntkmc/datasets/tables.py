@@ -1,13 +1,12 @@
 """Tables with missing values, from the files that people keep them in."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ntkmc.datasets.images import ROOT_VARIABLE
+from ntkmc.datasets._folder import ROOT_VARIABLE, data_folder
 
 SUFFIXES = (".csv", ".parquet", ".npz")
 _INDEX_NAMES = ("", "index", "id", "unnamed: 0")
@@ -89,13 +88,13 @@ def write_table(path: str | Path, frame: pd.DataFrame, index: str | None) -> Non
 
 def load_table(name: str, root: str | Path | None = None) -> Table:
     """A table by name: ``drugs/<name>.csv`` in a data folder, `root` or ``$NTKMC_DATA``."""
-    root = root if root is not None else os.environ.get(ROOT_VARIABLE) or None
-    if root is None:
+    folder = data_folder(root)
+    if folder is None:
         raise FileNotFoundError(
             f"table {name!r}: there is no data folder; set {ROOT_VARIABLE} (or root) to a folder "
             f"with drugs/{name}.csv"
         )
-    return read_table(Path(root).expanduser() / "drugs" / f"{name}.csv")
+    return read_table(folder / "drugs" / f"{name}.csv")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -65,6 +65,8 @@ def all_grams(
     progress: Progress | None,
 ) -> Iterator[tuple[str, str | None, Grams]]:
     """Method, kind and kernels of everything that is compared."""
+    if config.checkpoints is not None:
+        config.checkpoints.mkdir(parents=True, exist_ok=True)
     inputs = train.astype(config.dtype)
     both = np.concatenate([test, quarter_turn(test)]).astype(config.dtype)
     for group in config.groups:
@@ -77,7 +79,6 @@ def all_grams(
 
             checkpoint = None
             if config.checkpoints is not None:
-                config.checkpoints.mkdir(parents=True, exist_ok=True)
                 checkpoint = config.checkpoints / f"{name}_{part}.npz"
             return gram(network, x1, x2, kind=config.kinds, progress=report, checkpoint=checkpoint)
 

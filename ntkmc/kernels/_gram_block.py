@@ -175,26 +175,23 @@ def _one_distance(plan, maps_a, maps_b, weights, total, with_ntk, store):
         differences = (image_a[:, :, c] - image_b[:, :, c] for c in range(channels))
         return sum(jnp.square(d) for d in differences) * (0.5 / channels)
 
-    state = store(half_squared_difference, image_a, image_b)
-    last = len(plan.steps) - 1
-    for position, step in enumerate(plan.steps):
-        of_step = functools.partial(
-            _step, step=step, with_ntk=with_ntk, masks=_masks(plan, position)
-        )
-        level_a, level_b = levels_a[position], levels_b[position]
-        if position < last:
-            state = store(of_step, state, level_a, level_b)
-        else:
-            # Into the sum at once: one array less to write and to read.
-            def add(state, level_a, level_b, weights, total, of_step=of_step):
-                state = of_step(state, level_a, level_b)
-                parts = (jnp.real(state), jnp.imag(state)) if with_ntk else (state,)
-                # Where nothing is read a slot may hold anything, NaN too.
-                counted = [jnp.where(weights > 0, weights * part, 0) for part in parts]
-                return total + (jax.lax.complex(*counted) if with_ntk else counted[0])
+    def of_step(position, state, level_a, level_b):
+        masks = _masks(plan, position)
+        return _step(state, level_a, level_b, plan.steps[position], with_ntk, masks)
 
-            return store(add, state, level_a, level_b, weights, total)
-    return total
+    def add_last(state, level_a, level_b, weights, total):
+        state = of_step(last, state, level_a, level_b)
+        parts = (jnp.real(state), jnp.imag(state)) if with_ntk else (state,)
+        # Where nothing is read a slot may hold anything, NaN too.
+        counted = [jnp.where(weights > 0, weights * part, 0) for part in parts]
+        return total + (jax.lax.complex(*counted) if with_ntk else counted[0])
+
+    state, last = store(half_squared_difference, image_a, image_b), len(plan.steps) - 1
+    for position in range(last):
+        inner = functools.partial(of_step, position)
+        state = store(inner, state, levels_a[position], levels_b[position])
+    # Into the sum at once: one array less to write and to read.
+    return store(add_last, state, levels_a[last], levels_b[last], weights, total)
 
 
 def _masks(plan: Plan, position: int) -> bool:
@@ -211,7 +208,7 @@ def _step(state, level_a: _Level, level_b: _Level, step: Step, with_ntk: bool, m
     state = _filtered(state, step.windows)
     factor = 1 / math.prod(window.size for window in step.windows)
     gap = jnp.real(state) * factor
-    ntk = jnp.imag(state) * factor if jnp.iscomplexobj(state) else 0.0
+    ntk = jnp.imag(state) * factor if jnp.iscomplexobj(state) else jnp.zeros_like(gap)
     if step.has_weights:
         ntk = ntk + (level_a.half + level_b.half - gap)
     if not isinstance(step.activation, Identity):
@@ -221,7 +218,7 @@ def _step(state, level_a: _Level, level_b: _Level, step: Step, with_ntk: bool, m
         inside = level_a.inside * level_b.inside > 0
         gap = jnp.where(inside, gap, level_a.half_after + level_b.half_after)
         ntk = jnp.where(inside, ntk, 0)
-    return jax.lax.complex(gap, ntk * jnp.ones_like(gap)) if with_ntk else gap
+    return jax.lax.complex(gap, ntk) if with_ntk else gap
 
 
 def _filtered(state, windows: tuple[Window, Window]):

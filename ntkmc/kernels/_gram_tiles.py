@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import contextlib
 import functools
-import os
 from collections.abc import Iterable, Iterator
 
 import jax
@@ -14,6 +13,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
+from ntkmc._processors import usable_cores
 from ntkmc.kernels._gram_block import block, variances
 from ntkmc.kernels._gram_plan import Plan
 
@@ -68,7 +68,7 @@ class Runner:
         """Programs under way at a time: one fills a core, or a GPU while the next is prepared."""
         if not self.on_cpu:
             return 2
-        return max(1, len(os.sched_getaffinity(0)) // len(self.devices))
+        return max(1, usable_cores() // len(self.devices))
 
     def run(
         self, x1: np.ndarray, x2: np.ndarray, wanted: list[Tile]

@@ -3,9 +3,9 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from ntkmc.kernels import _files
 from ntkmc.kernels._gram_plan import Plan, plan_of
 from ntkmc.kernels._gram_tiles import Runner, tiles
 from ntkmc.kernels.duals import apply_dual, dual_variance
+from ntkmc.progress import Progress
 
 KINDS = ("nngp", "ntk")
 SAVE_SECONDS = 30.0
@@ -41,7 +42,7 @@ def gram(
     kind: str | Sequence[str] = KINDS,
     *,
     checkpoint: str | os.PathLike[str] | None = None,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Grams | Matrix:
     r"""Kernels between images, of plain and of group convolutional networks.
 
@@ -104,18 +105,19 @@ def gram(
     check(network, shape)
     plans = [(weight, plan_of(branch, shape)) for weight, branch in weighted_branches(network)]
     n1, n2 = len(x1), len(x1 if x2 is None else x2)
-    # Each branch's and their sum, a copy where they are saved.
+    # What is pooled, and what its head makes of it in float64, with a copy each and their sum.
     memory.require(
-        3 * len(kinds) * n1 * n2 * x1.itemsize,
+        (2 if "ntk" in kinds else 1) * n1 * n2 * (2 * x1.itemsize + 3 * 8),
         f"{' and '.join(kinds)} between {n1} and {n2} images",
         "pass fewer images, or parts of them one after another",
     )
     total: dict[str, np.ndarray] = dict.fromkeys(kinds, np.zeros((n1, n2), x1.dtype))
+    made_by = {} if checkpoint is None else _made_by(network, x1, x2, kinds)
     for number, (weight, plan) in enumerate(plans):
         saved = None
         if checkpoint is not None:
             path = Path(f"{os.fspath(checkpoint)}{f'.{number}' if number else ''}")
-            saved = _Checkpoint(path, network, x1, x2, kinds)
+            saved = _Checkpoint(path, made_by)
         of_branch = _of_branch(plan, x1, x2, kinds, saved, progress)
         total = {name: total[name] + weight * of_branch[name] for name in kinds}
     found = {name: np.asarray(matrix, x1.dtype) for name, matrix in total.items()}
@@ -159,12 +161,12 @@ def _computed(tile, symmetric: bool):
 
 def _through_head(plan: Plan, runner, pooled, x1, x2) -> dict[str, np.ndarray]:
     """From the readout on, numbers for each pair: in float64 on the host."""
-    own = [runner.variances(x) for x in (x1, x2) if x is not None]
+    lists = [x for x in (x1, x2) if x is not None]
+    own = [runner.variances(x) for x in lists]
     nngp = (own[0][:, None] + own[-1]) / 2 - pooled["gap"].astype(np.float64)
     ntk = pooled.get("ntk", np.zeros(1)).astype(np.float64)  # zeros, where not asked for
     sides: list[np.ndarray] = []
     if plan.head_bends:
-        lists = [x for x in (x1, x2) if x is not None]
         pooled_own = [v - runner.own_gaps(x) for v, x in zip(own, lists, strict=True)]
         sides = [pooled_own[0][:, None], pooled_own[-1]]
         if x2 is None:  # the same number, not the same to rounding
@@ -182,16 +184,20 @@ def _through_head(plan: Plan, runner, pooled, x1, x2) -> dict[str, np.ndarray]:
     return {"nngp": nngp, "ntk": ntk}
 
 
-class _Checkpoint:
+def _made_by(network, x1, x2, kinds) -> dict[str, Any]:
+    """What a checkpoint must be of, to be gone on from."""
+    digest = hashlib.sha256()
+    for images in (x1,) if x2 is None else (x1, x2):
+        digest.update(repr((images.shape, str(images.dtype))).encode())
+        digest.update(np.ascontiguousarray(images).tobytes())
+    return {"network": network, "images": digest.hexdigest(), "ntk": "ntk" in kinds}
+
+
+class _Checkpoint(NamedTuple):
     """Pooled kernels in a file; NaN where a pair is not done."""
 
-    def __init__(self, path: Path, network, x1, x2, kinds):
-        digest = hashlib.sha256()
-        for images in (x1,) if x2 is None else (x1, x2):
-            digest.update(repr((images.shape, str(images.dtype))).encode())
-            digest.update(np.ascontiguousarray(images).tobytes())
-        self.path = path
-        self.made_by = {"network": network, "images": digest.hexdigest(), "ntk": "ntk" in kinds}
+    path: Path
+    made_by: dict[str, Any]
 
     def read(self, pooled) -> dict[str, np.ndarray]:
         return _files.read(self.path, self.made_by) if self.path.exists() else pooled

@@ -5,7 +5,6 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +18,7 @@ from ntkmc.kernels import _axes, _files, _grid_recursion
 from ntkmc.kernels.operator import Pixels, dense_matrix
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.priors import IIDPrior
+from ntkmc.progress import Progress
 
 MATVEC_BYTES = 2**24  # of a block of the matrix in the images' precision
 
@@ -70,7 +70,7 @@ class GridKernel:
         dtype="float32",
         *,
         shape: Shape | None = None,
-        progress: Callable[[str, int, int | None], None] | None = None,
+        progress: Progress | None = None,
     ) -> "GridKernel":
         """Build the kernel of a network.
 

@@ -1,16 +1,13 @@
 """What every solver takes and returns."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from ntkmc.kernels.operator import KernelOperator, Pixels
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with the stage, how much of it is done, and its total where that is known."""
+from ntkmc.progress import Progress
 
 
 class SingularKernelError(np.linalg.LinAlgError):
