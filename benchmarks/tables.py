@@ -5,13 +5,13 @@
 
 `fold` is one fold of ten of a synthetic table of the size of the paper's: 978 rows, 14,336 columns,
 a prior of 978 features. Kernel and solve, until the missing tenth is filled in, take turns with
-`scipy.linalg.cho_factor` of the same kernel matrix in float64. A fold takes at least
-`operations` times as many multiplications as its factorisation, 1.78 at this size, so that its
-time can come under that only as far as `cho_factor` runs slower than a matrix product (it copies
-the matrix, too). `gdsc` completes the drug responses with a tenth of them missing, with default
-settings, by turns. Other work on a machine slows down the wall clock; the system's share of the
-processor's time is for fresh memory, of which a virtual machine may have none at hand. Writes
-results/tables-<part>-cpu.json.
+`scipy.linalg.cho_factor` of the same kernel matrix in float64. A fold takes `operations` times as
+many multiplications as its factorisation, 1.78 at this size, or 1.06 where the factorisation and
+the triangular solves are in float32 and count half. Both are timed, and how far apart they are
+is said in relation to the predictions. `gdsc` completes the drug responses with a tenth of them
+missing, with default settings, by turns. Other work on a machine slows down the wall clock; the
+system's share of the processor's time is for fresh memory, of which a virtual machine may have none
+at hand. Writes results/tables-<part>-cpu.json.
 """
 
 import argparse
@@ -65,15 +65,21 @@ def ratio(times, one, other):
 
 
 def operations(observed, missing, rows, features):
-    """Multiplications and additions of a fold's parts, over those of the factorisation."""
+    """Multiplications and additions of a fold's parts, over those of the factorisation.
+
+    In float64; "all, single" counts the first and third half, as they are in float32.
+    """
     counts = {
         "factorisation": observed**3 / 3,
         "product of the prior's columns": features * observed * (observed + 2 * missing),
         "two triangular solves": 2 * rows * observed**2,
         "prediction": 2 * rows * observed * missing,
     }
-    return {part: count / counts["factorisation"] for part, count in counts.items()} | {
-        "all": sum(counts.values()) / counts["factorisation"]
+    shares = {part: count / counts["factorisation"] for part, count in counts.items()}
+    single = (shares["factorisation"] + shares["two triangular solves"]) / 2
+    return shares | {
+        "all": sum(shares.values()),
+        "all, single": sum(shares.values()) - single,
     }
 
 
@@ -85,31 +91,47 @@ def fold(columns, rows, repeats):
     observed = np.flatnonzero(~np.isnan(table[0]))
     dense_ntk(prior[:, :2000])  # compiles
 
-    parts = []
+    parts, solved = [], {}
 
-    def complete():
+    def complete(**settings):
         started = time.perf_counter()
         kernel = dense_ntk(prior)
         built = time.perf_counter()
-        complete_rows(kernel, table, ridge=1e-2)
+        result = complete_rows(kernel, table, ridge=1e-2, **settings)
         parts.append((built - started, time.perf_counter() - built))
+        solved[tuple(settings)] = result
 
     matrix = dense_ntk(prior[:, observed])
     np.einsum("ii->i", matrix)[:] += 1e-2 * 2 * rows
     runs = {
         "kernel and solve": complete,
+        "kernel and solve, float64": lambda: complete(rtol=0),
         "cho_factor": lambda: scipy.linalg.cho_factor(matrix, check_finite=False),
     }
     times = by_turns(runs, repeats)
+    one, other = (result.completed for result in solved.values())
+    hidden = np.isnan(table)
     return {
         "columns": columns,
         "observed": len(observed),
         "rows": rows,
         "features": rows,
         "kernel, wall s": statistics.median(part[0] for part in parts),
-        "solve, wall s": statistics.median(part[1] for part in parts),
+        "solve, wall s": statistics.median(part[1] for part in parts[::2]),
         "times": times,
         "ratio": ratio(times, "kernel and solve", "cho_factor"),
+        "ratio, float64": ratio(times, "kernel and solve, float64", "cho_factor"),
+        "quality": [
+            {
+                "relative residual": result.relative_residual,
+                "refinements": result.refinements,
+                "condition": result.condition,
+            }
+            for result in solved.values()
+        ],
+        "relative difference of predictions": float(
+            np.linalg.norm((one - other)[hidden]) / np.linalg.norm(other[hidden])
+        ),
         "operations": operations(len(observed), columns - len(observed), rows, rows),
         "peak, MiB": peak_bytes() / 2**20,
     }

@@ -14,6 +14,7 @@ from ntkmc.solvers import (
     leave_one_out_error,
     minimise_over_ridges,
 )
+from ntkmc.solvers.pattern_weights import PatternSystem
 
 
 def table(m=12, n=9, share=0.7, seed=0):
@@ -166,6 +167,7 @@ def test_arguments_are_checked(unchecked):
             "infinite; mark what is missing",
         ),
         ((kernel, values), {"ridge": -1.0}, "ridge was -1"),
+        ((kernel, values), {"rtol": 1.0}, "rtol was 1.0; pass a number >= 0 and below 1"),
         ((kernel, values), {"ridge": "lou"}, "ridge was 'lou'; pass a number >= 0, or 'loo'"),
     ]
     for arguments, settings, words in cases:
@@ -190,3 +192,66 @@ def test_solution_of_one_system():
     np.testing.assert_allclose(
         factor.inverse_diagonal, np.diagonal(np.linalg.inv(matrix + shift)), rtol=1e-10
     )
+
+
+def test_quality_of_the_weights_is_reported():
+    kernel, values = table()
+    result = complete_rows(kernel, values, ridge=0.1)
+    matrices = [
+        shifted(kernel, 0.1)[np.ix_(p.observed, p.observed)] for p in group_rows(~np.isnan(values))
+    ]
+    exact = max(np.linalg.cond(matrix, 1) for matrix in matrices if matrix.size)
+    assert exact / 3 < result.condition < 1.001 * exact
+    assert result.refinements == 0
+    assert 0 < result.relative_residual < 1e-14
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """A kernel with a condition number in the hundreds, a table of two patterns, float32 for it."""
+    monkeypatch.setattr("ntkmc.solvers.pattern_solve.SINGLE_FROM", 100)
+    rng = np.random.default_rng(3)
+    kernel = dense_ntk(rng.standard_normal((200, 300)) + 0.5)
+    values = rng.standard_normal((30, 300)) * np.logspace(-3, 3, 30)[:, None]
+    values[:20, ::10] = values[20:, :7] = np.nan
+    return kernel, values
+
+
+def sizes(table):
+    return np.linalg.norm(table, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("rtol", "refinements"), [(1e-4, 0), (1e-9, 1), (1e-12, 2)])
+def test_single_precision_is_refined_as_far_as_asked_for(wide, rtol, refinements):
+    kernel, values = wide
+    exact = complete_rows(kernel, values, ridge=1e-2, rtol=0)
+    assert exact.relative_residual < 1e-14
+    result = complete_rows(kernel, values, ridge=1e-2, rtol=rtol)
+    assert result.refinements == refinements
+    error = result.completed - exact.completed
+    assert 0 < np.max(sizes(error) / sizes(exact.completed)) < 2 * rtol
+    # What the random sums say of the residual is true.
+    residuals = []
+    for rows, observed, _ in group_rows(~np.isnan(values)):
+        right = values[np.ix_(rows, observed)].T
+        matrix = shifted(kernel, 1e-2)[np.ix_(observed, observed)]
+        solved = PatternSystem(kernel, observed, 1e-2 * np.diagonal(kernel).mean(), 1e-2).solve(
+            right, rtol, np.float32
+        )
+        assert solved.factor.lower.dtype == np.float32
+        left = sizes((right - matrix @ solved.weights).T) / sizes(right.T)
+        residuals.append(np.sqrt(np.mean(left**2)))
+        np.testing.assert_allclose(solved.relative_residual, residuals[-1], rtol=0.5)
+    np.testing.assert_allclose(result.relative_residual, max(residuals), rtol=0.5)
+
+
+@pytest.mark.parametrize(("ridge", "rtol"), [(1e-8, 1e-7), (1e-2, 1e-17)])
+def test_where_single_precision_does_not_do_double_is_used(wide, ridge, rtol):
+    """Columns in pairs: too near singular for a float32 factor, or a residual that none reaches."""
+    kernel, values = wide
+    kernel, values = np.kron(kernel, np.ones((2, 2))), np.repeat(values, 2, axis=1)
+    result = complete_rows(kernel, values, ridge=ridge, rtol=rtol)
+    double = complete_rows(kernel, values, ridge=ridge, rtol=0)
+    assert result.refinements == 0
+    np.testing.assert_array_equal(result.completed, double.completed)
+    assert result.relative_residual < 1e-7
