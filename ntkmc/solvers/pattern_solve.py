@@ -280,7 +280,7 @@ def _checked(kernel, values):
             f"kernel has shape {kernel.shape} and the table {values.shape[1]} columns; pass the "
             "kernel between the table's columns"
         )
-    if not np.isfinite(kernel).all():
+    if not all(np.isfinite(row).all() for row in kernel):  # row by row, in a processor's cache
         raise ValueError("kernel has entries that are not finite; pass one without")
     if np.isinf(values).any():
         row, column = np.argwhere(np.isinf(values))[0]
