@@ -9,6 +9,7 @@ import pytest
 
 from ntkmc.cli import main
 from ntkmc.datasets import read_table, write_table
+from ntkmc.datasets.tables import exact_csv
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_complete(run, cells):
     assert code == 0, err
     missing = frame[["a", "b", "c", "d", "dose", "kind"]].isna()
     assert f"{missing.to_numpy().sum()} of 240 entries filled in" in printed
-    filled = pd.read_csv(out, float_precision="round_trip")
+    filled = pd.read_csv(out, **exact_csv())
     assert list(filled.columns) == list(frame.columns)
     assert (filled["tissue"] == "skin").all()
     assert filled["dose"].tolist() == list(range(40))
@@ -52,7 +53,7 @@ def test_complete(run, cells):
     assert not filled.isna().any(axis=None)
     kept = frame["a"].notna()
     np.testing.assert_array_equal(filled["a"][kept], frame["a"][kept])
-    imputed = pd.read_csv(folder / "new" / "filled.imputed.csv", float_precision="round_trip")
+    imputed = pd.read_csv(folder / "new" / "filled.imputed.csv", **exact_csv())
     assert list(imputed.columns) == ["row", "column", "value", "std"]
     assert len(imputed) == missing.to_numpy().sum()
     assert (imputed["std"] > 0).all()

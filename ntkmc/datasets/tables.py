@@ -97,9 +97,16 @@ def load_table(name: str, root: str | Path | None = None) -> Table:
     return read_table(folder / "drugs" / f"{name}.csv")
 
 
+def exact_csv() -> dict[str, str]:
+    """Settings of `pandas.read_csv` with which numbers are read as written, to the last digit."""
+    # Since pandas 3.1 they always are, and it warns of the setting.
+    version = tuple(int(part) for part in pd.__version__.split(".")[:2])
+    return {} if version >= (3, 1) else {"float_precision": "round_trip"}
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
-    # Numbers are written back as they were read; pandas' faster parser may change the last digit.
-    return pd.read_csv(path, float_precision="round_trip")
+    # Numbers are written back as they were read.
+    return pd.read_csv(path, **exact_csv())
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
