@@ -17,8 +17,8 @@ CONFIGS = sorted((ROOT / "configs" / "finite_width").glob("*.yaml"))
 @pytest.fixture
 def small(tmp_path):
     """Sides that are no multiple of what the network needs, shrunk or not."""
-    rows, columns = np.mgrid[0:44, 0:38] / 44
-    mask = np.ones((44, 38))
+    rows, columns = np.mgrid[0:43, 0:37] / 43
+    mask = np.ones((43, 37))
     mask[20:27, 16:24] = 0
     write_image(tmp_path / "images" / "waves.png", 0.5 + 0.4 * np.sin(5 * rows + 3 * columns))
     write_image(tmp_path / "images" / "waves_mask.png", mask)
@@ -26,7 +26,7 @@ def small(tmp_path):
         "experiment": "finite_width",
         "image": {"name": "waves", "root": str(tmp_path)},
         "shrink": 2,
-        "network": {"autoencoder": {"levels": 2}},
+        "network": {"autoencoder": {"levels": 1}},
         "training": {"width": 8, "feature_channels": 4, "steps": 12},
         "paper": {"network": 31.51},
     }
