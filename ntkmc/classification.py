@@ -6,7 +6,8 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float, Int
 
-from ntkmc.solvers import KernelFactor, best_ridge
+from ntkmc.solvers import KernelFactor, SingularKernelError, best_ridge
+from ntkmc.solvers.result import larger_ridge
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class KernelClassifier:
         """
         indicators = np.eye(classes)[labels]
         means = indicators.mean(axis=0)
-        kernel = kernel.astype(np.float64)
+        given, kernel = kernel.dtype, kernel.astype(np.float64)
         columns = kernel.mean(axis=0)
         centred = kernel - columns - columns[:, None] + columns.mean()
         size = float(np.diagonal(centred).mean())
@@ -76,7 +77,14 @@ class KernelClassifier:
             if ridge != "loo":
                 raise ValueError(f"ridge was {ridge!r}; pass a number >= 0, or 'loo'")
             ridge = best_ridge(centred, (indicators - means).T)
-        factor = KernelFactor.of(centred, ridge * 2 * size, ridge)  # the constant is one half
+        try:
+            factor = KernelFactor.of(centred, ridge * 2 * size)  # the constant is one half
+        except SingularKernelError:
+            raise SingularKernelError(
+                f"the kernel of {len(labels)} examples, {given} numbers, is singular to rounding, "
+                f"as it is where two are equal: pass a larger ridge (it was {ridge:g}; try "
+                f"{larger_ridge(ridge):g}), or a kernel in float64"
+            ) from None
         weights = factor.solve(indicators - means)
         return cls(weights, means, ridge, columns, float(columns.mean()) + size)
 
