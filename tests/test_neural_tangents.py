@@ -14,6 +14,7 @@ import pytest
 
 from ntkmc import stax
 from ntkmc._neural_tangents import neural_tangents as nt
+from ntkmc._random import normal
 
 
 def run_python(code: str) -> str:
@@ -100,12 +101,12 @@ class TestImport:
 
 @pytest.fixture
 def x1():
-    return jax.random.normal(jax.random.key(1), (4, 3))
+    return normal(jax.random.key(1), (4, 3))
 
 
 @pytest.fixture
 def x2():
-    return jax.random.normal(jax.random.key(2), (3, 3))
+    return normal(jax.random.key(2), (3, 3))
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ class TestKernels:
                 network[2](one, other, "ntk")
 
     def test_dense_closed_form_in_64_bits(self, x64, mlp):
-        x = jax.random.normal(jax.random.key(1), (4, 3))
+        x = normal(jax.random.key(1), (4, 3))
         kernel = mlp[2](x, x[:2] + 1, ("nngp", "ntk"))
         assert kernel.ntk.dtype == jnp.float64
         nngp, ntk = relu_kernels(x, x[:2] + 1)
@@ -173,7 +174,7 @@ class TestKernels:
 
     def test_linear_convolution_averages_patches(self):
         # One circular 3x3 convolution and a flattening: mean over pixels and offsets of x x'.
-        x = np.asarray(jax.random.normal(jax.random.key(0), (2, 4, 5, 2)))
+        x = np.asarray(normal(jax.random.key(0), (2, 4, 5, 2)))
         _, _, kernel_fn = stax.serial(stax.Conv(1, (3, 3), padding="CIRCULAR"), stax.Flatten())
         expected = np.einsum("ihwc,jhwc->ij", x, x) / x[0].size
         np.testing.assert_allclose(kernel_fn(x, None, "ntk"), expected, rtol=1e-5)
@@ -189,7 +190,7 @@ class TestKernels:
 
     def test_batches_are_the_whole(self, cnn):
         kernel_fn = cnn[2]
-        x = jax.random.normal(jax.random.key(0), (4, 4, 4, 2))
+        x = normal(jax.random.key(0), (4, 4, 4, 2))
         batched = nt.batch(kernel_fn, batch_size=2, device_count=0)(x, None, "ntk")
         np.testing.assert_allclose(batched, kernel_fn(x, None, "ntk"), rtol=1e-5)
 
@@ -209,7 +210,7 @@ class TestKernels:
             ),
             stax.Flatten(),
         )
-        x = jax.random.normal(jax.random.key(0), (2, 4, 2))
+        x = normal(jax.random.key(0), (2, 4, 2))
         traced = jax.jit(lambda x: kernel_fn(x, None, "nngp"))(x)
         np.testing.assert_allclose(traced, kernel_fn(x, None, "nngp"), rtol=1e-5)
 
@@ -217,7 +218,7 @@ class TestKernels:
 class TestPredict:
     @pytest.fixture
     def problem(self, mlp, x1, x2):
-        y = jax.random.normal(jax.random.key(4), (4, 2))
+        y = normal(jax.random.key(4), (4, 2))
         return mlp[2], x1, x2, y
 
     def test_ensemble_is_kernel_regression(self, problem):
@@ -267,8 +268,8 @@ class TestEmpiricalKernel:
     def network(self, request):
         init_fn, apply_fn, _ = request.getfixturevalue(request.param)
         shape = (4, 3) if request.param == "mlp" else (4, 4, 4, 2)
-        x1 = jax.random.normal(jax.random.key(5), shape)
-        x2 = jax.random.normal(jax.random.key(6), (2, *shape[1:]))
+        x1 = normal(jax.random.key(5), shape)
+        x2 = normal(jax.random.key(6), (2, *shape[1:]))
         _, params = init_fn(jax.random.key(7), shape)
         return apply_fn, x1, x2, params
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from ntkmc._random import normal
 from ntkmc.architecture import GroupConv, LiftingConv
 from ntkmc.finite.layers import BatchNorm, weight_scales
 from ntkmc.groups.convolution import convolve, lift
@@ -41,8 +42,8 @@ class GroupConvolution(nnx.Module):
         summed = (*elements, layer.filter_size, layer.filter_size, in_channels)
         std, self.scale = weight_scales(math.prod(summed), parameterization)
         self.layer = layer
-        draw = nnx.initializers.normal(std)
-        self.kernel = nnx.Param(draw(rngs.params(), (*summed, out_channels), jnp.float32))
+        shape = (*summed, out_channels)
+        self.kernel = nnx.Param(std * normal(rngs.params(), shape, jnp.float32))
         self.norm = BatchNorm(out_channels) if batch_norm else None
 
     def __call__(self, x: Float[Array, "n h w *elements c"]) -> Float[Array, "n i j order d"]:

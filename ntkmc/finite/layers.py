@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from ntkmc._random import normal_initializer
 from ntkmc.architecture import (
     ArchitectureError,
     Conv,
@@ -73,7 +74,7 @@ class Convolution(nnx.Module):
             strides=layer.stride,
             padding="VALID",
             use_bias=False,
-            kernel_init=nnx.initializers.normal(std),
+            kernel_init=normal_initializer(std),
             rngs=rngs,
         )
         self.norm = BatchNorm(out_channels) if batch_norm else None
@@ -112,7 +113,7 @@ class DenseLayer(nnx.Module):
             in_channels,
             out_channels,
             use_bias=False,
-            kernel_init=nnx.initializers.normal(std),
+            kernel_init=normal_initializer(std),
             rngs=rngs,
         )
         self.norm = BatchNorm(out_channels) if batch_norm else None

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import jax
 from jaxtyping import Array, Float
+
+from ntkmc._random import normal, uniform
 
 
 @runtime_checkable
@@ -69,7 +70,7 @@ class IIDUniform:
 
     def sample(self, key: Array, shape: Sequence[int]) -> Float[Array, "..."]:
         """Independent entries of the given shape, from a ``jax.random`` key."""
-        return jax.random.uniform(key, tuple(shape), minval=self.low, maxval=self.high)
+        return uniform(key, shape, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class IIDNormal:
 
     def sample(self, key: Array, shape: Sequence[int]) -> Float[Array, "..."]:
         """Independent entries of the given shape, from a ``jax.random`` key."""
-        return self.mean + self.std * jax.random.normal(key, tuple(shape))
+        return self.mean + self.std * normal(key, shape)
 
 
 PRIORS: dict[str, type[IIDPrior]] = {"iid_uniform": IIDUniform, "iid_normal": IIDNormal}

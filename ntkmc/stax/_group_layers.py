@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntkmc._neural_tangents import neural_tangents as nt
+from ntkmc._random import normal
 from ntkmc.groups import Window, missing
 from ntkmc.groups.convolution import convolve, lift
 from ntkmc.stax import _group_kernels
@@ -57,8 +58,8 @@ def convolution_fns(
         for_weights, for_biases = jax.random.split(rng)
         order = () if lifts else (len(window.group),)
         channels = input_shape[-1]
-        weights = jax.random.normal(for_weights, (*order, *window.filter_shape, channels, out_chan))
-        biases = None if b_std is None else jax.random.normal(for_biases, (out_chan,))
+        weights = normal(for_weights, (*order, *window.filter_shape, channels, out_chan))
+        biases = None if b_std is None else normal(for_biases, (out_chan,))
         return shape, (weights, biases) if is_ntk else scaled(weights, biases)
 
     def scaled(weights, biases):

@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 
 from ntkmc import PeriodicKernel, autoencoder, inpaint, memory
+from ntkmc._random import normal
 from ntkmc.architecture import Conv, LeakyRelu, Relu, Sequential, Upsample
 from ntkmc.finite import empirical_kernel, from_architecture, sample_kernels, train
 from ntkmc.kernels import padded_shape
@@ -40,7 +41,7 @@ def reference(network, shape, prior):
 def test_tangent_kernel_is_that_of_the_jacobian(padding, options):
     network = autoencoder(1, upsampling="bilinear", padding=padding)
     module = from_architecture(network, 5, 3, 2, rngs=nnx.Rngs(0), **options)
-    features = jax.random.normal(jax.random.key(1), (4, 6, 3))
+    features = normal(jax.random.key(1), (4, 6, 3))
     graph, weights = nnx.split(module)
     jacobian = jax.jit(
         jax.jacobian(lambda w: nnx.merge(graph, w)(features[None])[0].reshape(24, 2))
@@ -54,7 +55,7 @@ def test_tangent_kernel_is_that_of_the_jacobian(padding, options):
 
 def test_nngp_is_the_mean_product_of_outputs():
     module = from_architecture(autoencoder(1), 5, 3, 7, rngs=nnx.Rngs(0))
-    features = jax.random.normal(jax.random.key(1), (4, 6, 3))
+    features = normal(jax.random.key(1), (4, 6, 3))
     output = np.asarray(module(features[None])).reshape(24, 7)
     found = empirical_kernel(module, features, "nngp")
     np.testing.assert_allclose(found, output @ output.T / 7, rtol=1e-4, atol=1e-6)

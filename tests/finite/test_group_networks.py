@@ -9,6 +9,7 @@ from flax import nnx
 from stax.sampling import assert_agrees, exact_kernels
 
 from ntkmc import memory, stax
+from ntkmc._random import normal
 from ntkmc.architecture import (
     ArchitectureError,
     Dense,
@@ -86,7 +87,7 @@ def test_kernel_between_images_is_that_of_the_jacobian():
     """Also where batch normalization lets one image depend on the others."""
     layers = [LiftingConv(3, group="C2"), Relu(), GroupPool(), GlobalAvgPool(), Dense()]
     architecture = Sequential(layers)
-    x = jax.random.normal(jax.random.key(1), (3, 4, 4, 2))
+    x = normal(jax.random.key(1), (3, 4, 4, 2))
     for batch_norm in (False, True):
         module = from_architecture(architecture, 3, 2, 2, batch_norm=batch_norm, rngs=nnx.Rngs(0))
         graph, weights = nnx.split(module)

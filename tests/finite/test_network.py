@@ -8,6 +8,7 @@ import scipy.ndimage
 from flax import nnx
 
 from ntkmc import autoencoder
+from ntkmc._random import normal
 from ntkmc.architecture import (
     ArchitectureError,
     Conv,
@@ -26,7 +27,7 @@ NUMPY_PADDINGS = {"circular": "wrap", "same": "constant", "reflect": "reflect"}
 
 
 def features(height=8, width=12, channels=3, batch=1):
-    return jax.random.normal(jax.random.key(7), (batch, height, width, channels))
+    return normal(jax.random.key(7), (batch, height, width, channels))
 
 
 def convolve(x, kernel, stride, padding):

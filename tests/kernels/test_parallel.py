@@ -8,6 +8,7 @@ from flax import nnx
 from stax.sampling import exact_kernels
 
 from ntkmc import finite, stax
+from ntkmc._random import normal
 from ntkmc.architecture import Parallel, autoencoder
 from ntkmc.kernels import GridKernel, PeriodicKernel, padded_shape
 from ntkmc.kernels._table import stored
@@ -50,7 +51,7 @@ def test_neural_tangents(x64):
 
 def test_finite_network_is_the_weighted_sum_of_its_branches():
     module = finite.from_architecture(SMALL, 8, 3, rngs=nnx.Rngs(0))
-    features = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
+    features = normal(jax.random.key(0), (1, 8, 8, 3))
     parts = [branch(features) for branch in module.branches]
     np.testing.assert_allclose(module(features), parts[0] + np.sqrt(0.3) * parts[1], rtol=1e-5)
     squashed = finite.from_architecture(SMALL, 8, 3, sigmoid=True, rngs=nnx.Rngs(0))
