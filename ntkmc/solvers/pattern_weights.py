@@ -97,23 +97,24 @@ class PatternSystem:
                 pass
         factor = self.factor()
         weights = factor.solve(values)
-        return Solved(weights, factor, *self._quality(factor, weights, values, 0))
+        residual, norm = self._residual(weights, values)
+        return Solved(weights, factor, residual, 0, factor.condition(norm))
 
     def _refined(self, factor, values, rtol):
         weights = factor.solve(values)
         before = np.inf
         for steps in range(_REFINEMENTS + 1):
-            residual, *_ = quality = self._quality(factor, weights, values, steps)
+            residual, norm = self._residual(weights, values)
             if residual <= rtol:
-                return Solved(weights, factor, *quality)
+                return Solved(weights, factor, residual, steps, factor.condition(norm))
             if not residual < _STAGNATION * before:
                 break
             before = residual
             weights += factor.solve(values - self._times(weights)[0])
         raise _NotRefinedError
 
-    def _quality(self, factor, weights, values, steps):
-        """Relative residual, refinements and condition."""
+    def _residual(self, weights, values):
+        """Relative residual, and the norm of the matrix."""
         sizes = np.linalg.norm(values, axis=0)
         scale = 1 / np.where(sizes > 0, sizes, 1)
         some = max(len(sizes), 1)
@@ -124,7 +125,7 @@ class PatternSystem:
             mix = scale[:, None] * signs / np.sqrt(_SKETCHES)
         product, norm = self._times(weights @ mix)
         residual = np.linalg.norm(values @ mix - product) / np.sqrt(some)
-        return float(residual), steps, factor.condition(norm)
+        return float(residual), norm
 
     def _times(self, weights):
         """The matrix times weights, and its norm, the largest sum of magnitudes in a row."""
