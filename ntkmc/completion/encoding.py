@@ -21,14 +21,20 @@ class Encoding:
     categories : the categories of each categorical column, by its position.
     owner : (f,), the column that each feature belongs to.
     mean, scale : (f,), of the features.
+    known : (f,), False where there were no values.
     varies : (f,), False where all values were the same, which is then the only one there is.
+    low, high : (f,), between which standardised features are kept: the range of the values, and as
+        much again on either side. What is farther out than that says no more than the bound.
     """
 
     categories: Mapping[int, Sequence]
     owner: np.ndarray
     mean: Float[np.ndarray, " f"]
     scale: Float[np.ndarray, " f"]
+    known: Bool[np.ndarray, " f"]
     varies: Bool[np.ndarray, " f"]
+    low: Float[np.ndarray, " f"]
+    high: Float[np.ndarray, " f"]
 
     @classmethod
     def of(
@@ -40,7 +46,11 @@ class Encoding:
             widths[column] = len(known) if len(known) > 2 else 1
         owner = np.repeat(np.arange(numbers.shape[1]), widths)
         features = _expand(numbers, owner, categories)
-        return cls(categories, owner, *_moments(features))
+        mean, scale, known, varies = _moments(features)
+        standard = np.where(np.isnan(features), 0, (features - mean) / scale)
+        low, high = standard.min(axis=0), standard.max(axis=0)
+        room = high - low
+        return cls(categories, owner, mean, scale, known, varies, low - room, high + room)
 
     @property
     def independent(self) -> Bool[np.ndarray, " f"]:
@@ -48,24 +58,23 @@ class Encoding:
         return np.bincount(self.owner)[self.owner] == 1
 
     def forward(self, numbers: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m f"]:
-        """Standardised features, NaN where missing."""
-        return (_expand(numbers, self.owner, self.categories) - self.mean) / self.scale
+        """Standardised features within their bounds, NaN where missing or never seen before."""
+        standard = (_expand(numbers, self.owner, self.categories) - self.mean) / self.scale
+        return np.where(self.known, np.clip(standard, self.low, self.high), np.nan)
 
     def backward(
         self,
         features: Float[np.ndarray, "m f"],
-        std: Float[np.ndarray, "m f"] | None = None,
-    ) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, "m n"] | None]:
+        std: Float[np.ndarray, "m f"],
+    ) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, "m n"]]:
         """The table, with the most likely code of each category, and its standard deviation.
 
         Of a categorical column, the standard deviation is that of the chosen category's indicator.
         """
         features = np.where(self.varies, features * self.scale, 0) + self.mean
+        std = np.where(self.varies, std * self.scale, 0)
         first = np.searchsorted(self.owner, np.arange(self.owner[-1] + 1))
-        table, spread = features[:, first], None
-        if std is not None:
-            std = np.where(self.varies, std * self.scale, 0)
-            spread = std[:, first]
+        table, spread = features[:, first], std[:, first]
         for column, known in self.categories.items():
             start = first[column]
             if len(known) <= 2:
@@ -74,8 +83,7 @@ class Encoding:
                 continue
             choice = features[:, start : start + len(known)].argmax(axis=1)
             table[:, column] = choice
-            if spread is not None and std is not None:
-                spread[:, column] = std[np.arange(len(table)), start + choice]
+            spread[:, column] = std[np.arange(len(table)), start + choice]
         return table, spread
 
 
@@ -91,7 +99,7 @@ def _expand(numbers, owner, categories):
 
 
 def _moments(features):
-    """Mean and standard deviation of each feature over its values, and whether they differ."""
+    """Mean and standard deviation of each feature; whether there are values, and they differ."""
     known = ~np.isnan(features)
     count = known.sum(axis=0)
     some = count > 0
@@ -108,4 +116,4 @@ def _moments(features):
     if some.any() and not some.all():
         mean = np.where(some, mean, mean[some].mean())
         deviation = np.where(some, deviation, np.median(deviation[some]))
-    return mean, deviation, varies | ~some
+    return mean, deviation, some, varies | ~some

@@ -1,29 +1,51 @@
 """The imputer: kernel regression of a table as a scikit-learn transformer."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ntkmc.completion import reading
+from ntkmc.completion import fitting, reading
 from ntkmc.completion.encoding import Encoding
 from ntkmc.completion.models import (
+    AlongColumns,
     AlongRows,
     Model,
-    error_of,
     fit_along_columns,
-    fit_along_rows,
     fit_both,
+    root_mean_square,
 )
-from ntkmc.completion.priors import Gram, Network, check_prior, prior_matrix
-from ntkmc.completion.table_prior import folds_of, table_prior
+from ntkmc.completion.priors import PARITIES, Gram, Network, check_prior, prior_matrix
+from ntkmc.completion.table_prior import (
+    GivenPrior,
+    Prior,
+    TablePrior,
+    folds_of,
+    row_order,
+    without,
+)
 from ntkmc.kernels.dense_ntk import homogeneous
+from ntkmc.progress import Progress
 
 _DEPTHS = (1, 2, 3)
 _IDENTITIES = (0.0, 0.1, 0.3, 1.0)
-_REFINING_RIDGE = 0.03  # where leave-one-out has yet to choose one
 _FOLDS = 10
+
+
+@dataclasses.dataclass
+class _Steps:
+    """Says how far `fit` is."""
+
+    progress: Progress | None
+    total: int
+    done: int = 0
+
+    def __call__(self) -> None:
+        self.done = min(self.done + 1, self.total)
+        if self.progress:
+            self.progress("fit", self.done, self.total)
 
 
 class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -53,29 +75,50 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     identity_weight : c of the prior (Z, c I) with columns of Z of norm 1 in the mean (SI appendix
         D): how much of itself a column keeps. Or "loo": the best of 0, 0.1, 0.3 and 1. It says
         nothing where a prior is a `Gram`.
+    parity : of the network with the prior "table" (`Network.signed_kernel` has the formulas). "odd"
+        is its odd part, in which a relation and its opposite cost the same and columns without a
+        relation have none. "oriented" has the even part, too, between columns that share a
+        factor. "loo" (the default): the better one.
     n_refinements : how many times the prior "table" is completed anew.
     prior_rows : how many rows, evenly spaced, the prior "table" and all choices are made from.
-    categorical : names or positions of columns of categories (numbers or text, two or more of
-        them), which are filled in with one of the values that they had in `fit`.
+    categorical : the columns of categories (numbers or text, two or more of them), which are filled
+        in with one of the values that they had in `fit`: a name or a position, several of them, a
+        mask (n_features,), or None.
+    progress : called with the stage, how many steps of it are done, and their number.
 
     Attributes
     ----------
-    model_ : the fitted regression, with its kernel, ridge and leave-one-out predictions.
-    depth_, identity_weight_ : as they were chosen.
+    model_ : the fitted regression, with its kernel, ridge and leave-one-out predictions; None where
+        no column varies.
+    depth_, identity_weight_, parity_ : as they were chosen.
     left_out_error_ : root mean squared leave-one-out error, of standardised columns.
+    active_ : (n_features,) of the encoding, the columns that have to do with one another.
     encoding_ : means and standard deviations of the columns, and their categories.
     n_features_in_, feature_names_in_ : as everywhere in scikit-learn.
 
     Notes
     -----
-    Constant columns are filled with their value. A column without any value has the mean and the
-    standard deviation of a typical other column, and the prior "table" embeds it as the mean of
-    the others. A row without any value is filled with the columns' means (with both priors or a row
-    prior, with what similar rows have). Infinite values are refused. A table in which nothing is
-    observed is refused by `fit`.
+    A column that was constant in `fit` is filled with its value and has no part in anything else,
+    also where it has other values at `transform`. So has a column without any value, unless it has
+    a prior that was given; it gets the mean and the standard deviation of a typical other column.
+    Values that are farther outside the range of their column in `fit` than that is wide count as
+    if they were that far. A row without any value is filled with the columns' means (with both
+    priors or a row prior, with what similar rows have). Infinite values are refused. A table in
+    which nothing is observed is refused by `fit`.
 
-    Standard deviations are those of a Gaussian process with this kernel, scaled column by column so
-    that they match the leave-one-out errors.
+    Dates are read as seconds since 1970 and times as seconds, which is what they are filled in with
+    (``pandas.to_datetime(column, unit="s")`` makes dates of them again); NaT is missing.
+
+    Columns a x + b in place of x, of any sign, are filled with a times the prediction, plus b; the
+    order of rows and columns does not matter.
+
+    The prior "table" that predicts a row of the fitted table is made without that row where there
+    are at most 200 rows: they would know themselves too well. `transform` finds them by their
+    values.
+
+    Standard deviations are those of a Gaussian process with this kernel, calibrated column by
+    column: squared leave-one-out errors are as large as their variances, and where nothing is
+    known of an entry it has its column's variance (`Calibration`).
 
     Examples
     --------
@@ -99,9 +142,11 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         activation: Any = "relu",
         ridge: float | str = "loo",
         identity_weight: float | str = 0.1,
+        parity: str = "loo",
         n_refinements: int = 3,
         prior_rows: int = 2000,
         categorical: Any = (),
+        progress: Progress | None = None,
     ):
         self.column_prior = column_prior
         self.row_prior = row_prior
@@ -109,9 +154,11 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.activation = activation
         self.ridge = ridge
         self.identity_weight = identity_weight
+        self.parity = parity
         self.n_refinements = n_refinements
         self.prior_rows = prior_rows
         self.categorical = categorical
+        self.progress = progress
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -139,15 +186,16 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "X has no observed value at all; pass a table in which at least one is not NaN"
             )
         self.encoding_ = Encoding.of(numbers, categories)
-        table = self.encoding_.forward(numbers)
-        models: list[Model] = []
-        if self.column_prior is not None:
-            models.append(self._fit_along_rows(table))
-        if self.row_prior is not None:
-            matrix = prior_matrix(self.row_prior, "row_prior", "rows", len(table))
-            models.append(self._fit_along_columns(matrix, table))
-        self.model_ = models[0] if len(models) == 1 else fit_both(models[0], models[1], table)
-        self.left_out_error_ = error_of(self.model_, table, self.encoding_.independent)
+        given = self.column_prior is not None and not isinstance(self.column_prior, str)
+        known = self.encoding_.known | given
+        # Constant columns have nothing to say, and nothing is to be said of them.
+        self.active_ = self.encoding_.varies & known
+        table = self.encoding_.forward(numbers)[:, self.active_]
+        self.model_, network = self._fit_model(table)
+        self.depth_, self.identity_weight_ = network.depth, network.identity
+        self.parity_ = network.parity
+        left_out = table if self.model_ is None else self.model_.left_out
+        self.left_out_error_ = root_mean_square(table - left_out, self._counted)
         return self
 
     def transform(self, X, return_std: bool = False):
@@ -173,60 +221,89 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         numbers, _ = reading.read(self, X, fit=False)
         table = self.encoding_.forward(numbers)
-        completed, std = self.model_.complete(table)
+        completed, std = np.zeros(table.shape), np.ones(table.shape)
+        if self.model_ is not None:
+            active = self.active_
+            completed[:, active], std[:, active] = self.model_.complete(table[:, active])
         missing = np.isnan(numbers)
         filled, spread = self.encoding_.backward(completed, std)
         filled = np.where(missing, filled, numbers)
         result = reading.write(self, X, filled, missing)
         if not return_std:
             return result
-        assert spread is not None
         return result, reading.labelled(X, np.where(missing, spread, 0.0))
 
-    def _fit_along_rows(self, table) -> AlongRows:
-        from_table = isinstance(self.column_prior, str) and self.column_prior == "table"
+    @property
+    def _counted(self):
+        """Columns whose errors choose."""
+        return self.encoding_.independent[self.active_]
+
+    def _fit_model(self, table) -> tuple[Model | None, Network]:
+        matrix = None
+        if self.row_prior is not None:
+            matrix = prior_matrix(self.row_prior, "row_prior", "rows", len(table))
+        prior = None if self.column_prior is None else self._prior_of_columns()
+        if not table.shape[1]:
+            return None, self._networks("odd")[0]
+        models: list[AlongRows | AlongColumns] = []
+        if self.column_prior is not None:
+            models.append(self._fit_along_rows(table, prior))
+        if matrix is not None:
+            models.append(self._fit_along_columns(matrix, table))
+        network = models[0].network
+        if len(models) == 1:
+            return models[0], network
+        return fit_both(models[0], models[1], table), network
+
+    def _prior_of_columns(self) -> GivenPrior | None:
+        """What was given; None for the prior "table"."""
+        if isinstance(self.column_prior, str) and self.column_prior == "table":
+            return None
         count = int(self.encoding_.owner[-1]) + 1
         prior = reading.aligned(self, self.column_prior)
-        matrix = None if from_table else prior_matrix(prior, "column_prior", "columns", count)
-        rows = np.unique(np.linspace(0, len(table) - 1, min(self.prior_rows, len(table))).round())
-        rows = rows.astype(int)
-        # A prior that is given is the same whoever's rows are left out.
-        folds = folds_of(len(rows), _FOLDS if matrix is None else 1)
-        counted = self.encoding_.independent
-        best, best_error = None, np.inf
-        for network in self._networks():
-            if matrix is None:
-                ridge = _REFINING_RIDGE if self.ridge == "loo" else float(self.ridge)
-                made = table_prior(table[rows], folds, network, ridge, self.n_refinements)
-                kernel, fold_kernels = made.kernel, made.fold_kernels
-            else:
-                kernel = _kernel(matrix[..., self.encoding_.owner], self.column_prior, network)
-                if isinstance(self.column_prior, Gram):
-                    kernel = kernel[self.encoding_.owner]
-                fold_kernels = [kernel]
-            model = fit_along_rows(kernel, fold_kernels, folds, table[rows], counted, self.ridge)
-            error = error_of(model, table[rows], counted)
-            if best is None or error < best_error:
-                best, best_error, chosen = model, error, network
-        assert best is not None
-        self.depth_, self.identity_weight_ = chosen.depth, chosen.identity
-        return best.spread(rows, table.shape)
+        matrix = prior_matrix(prior, "column_prior", "columns", count)
+        owner = self.encoding_.owner[self.active_]
+        gram = isinstance(self.column_prior, Gram)
+        return GivenPrior(matrix[np.ix_(owner, owner)] if gram else matrix[:, owner], gram)
 
-    def _fit_along_columns(self, matrix, table) -> Model:
+    def _fit_along_rows(self, table, given: GivenPrior | None) -> AlongRows:
+        order = row_order(table)
+        count = min(self.prior_rows, len(table))
+        rows = order[np.linspace(0, len(table) - 1, count).round().astype(int)]
+        networks = self._networks(self.parity if given is None else "odd")
+        # Whoever's rows are left out, a given prior is the same.
+        folds = folds_of(len(rows), _FOLDS if given is None else 1)
+        step = _Steps(self.progress, len(folds) + 1 + fitting.steps(networks, self.ridge))
+
+        def from_table(table):
+            step()
+            return TablePrior.of(table, self.activation, self.n_refinements)
+
+        prior: Prior = given or from_table(table[rows])
+        others = [given or from_table(without(table[rows], fold)) for fold in folds]
+        model = fitting.fit(
+            table[rows], self._counted, networks, self.ridge, prior, others, folds, step
+        )
+        return model.spread(rows, table.shape)
+
+    def _fit_along_columns(self, matrix, table) -> AlongColumns:
         models = []
-        for network in self._networks():
-            kernel = _kernel(matrix, self.row_prior, network)
-            models.append((fit_along_columns(kernel, table, self.ridge), network))
-        errors = [error_of(model, table, self.encoding_.independent) for model, _ in models]
-        best, network = models[int(np.argmin(errors))]
-        if self.column_prior is None:
-            self.depth_, self.identity_weight_ = network.depth, network.identity
-        return best
+        for network in self._networks("odd"):
+            gram = isinstance(self.row_prior, Gram)
+            kernel = matrix if gram else network.kernel(matrix)
+            models.append(fit_along_columns(network, kernel, table, self.ridge))
+        errors = [root_mean_square(table - one.left_out, self._counted) for one in models]
+        return models[int(np.argmin(errors))]
 
-    def _networks(self) -> list[Network]:
+    def _networks(self, parity) -> list[Network]:
         depths = _DEPTHS if self.depth == "loo" else (int(self.depth),)
         weights = _IDENTITIES if self.identity_weight == "loo" else (float(self.identity_weight),)
-        return [Network(depth, self.activation, weight) for depth in depths for weight in weights]
+        return [
+            Network(depth, self.activation, weight, one)
+            for depth in depths
+            for weight in weights
+            for one in (PARITIES if parity == "loo" else (parity,))
+        ]
 
     def _check_settings(self) -> None:
         if self.column_prior is None and self.row_prior is None:
@@ -242,12 +319,10 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             _require_number("identity_weight", self.identity_weight)
         if self.depth != "loo":
             _require_int("depth", self.depth, 1)
+        if self.parity not in ("loo", *PARITIES):
+            raise ValueError(f"parity was {self.parity!r}; pass 'odd', 'oriented' or 'loo'")
         _require_int("n_refinements", self.n_refinements, 0)
         _require_int("prior_rows", self.prior_rows, 2)
-
-
-def _kernel(matrix, prior, network: Network):
-    return matrix if isinstance(prior, Gram) else network.kernel(matrix)
 
 
 def _require_int(name: str, value: Any, least: int) -> None:

@@ -1,8 +1,8 @@
 """Regression of a standardised table along its rows, its columns, or both, with honest errors.
 
 Errors that a model is judged by are those of entries that it has seen nothing of: every row is
-predicted with a prior that other rows made. A prior that a row had a part in makes leave-one-out
-errors of that row too small, and the ridge that minimises them with it.
+predicted with a prior that other rows made, from their own completions. A prior that a row had a
+part in makes leave-one-out errors of that row too small, and the ridge that minimises them with it.
 """
 
 import dataclasses
@@ -11,11 +11,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ntkmc.solvers import SingularKernelError, complete_rows, leave_one_out, minimise_over_ridges
-from ntkmc.solvers.pattern_solve import row_scales
-
-Table = Float[np.ndarray, "m n"]
-Folds = list[np.ndarray]
+from ntkmc.completion.calibration import Calibration
+from ntkmc.completion.priors import Network
+from ntkmc.completion.table_prior import ColumnKernel, Folds, Table, prior_variance
+from ntkmc.solvers import SingularKernelError, complete_rows, row_scales
 
 
 @runtime_checkable
@@ -46,22 +45,43 @@ class AlongRows:
 
     Attributes
     ----------
-    kernel : (n, n)
+    network : whose kernel it is.
+    column_kernel : between columns.
     ridge : relative to the mean of its diagonal.
-    scale : (n,), what variances are multiplied with in each column.
+    calibration : of standard deviations.
+    own : kernels for rows that had a part in `column_kernel`, by their values (`row_keys`): those
+        that the other rows made. Where a prior has few rows, each of them knows itself too well.
     """
 
-    kernel: Float[np.ndarray, "n n"]
+    network: Network
+    column_kernel: ColumnKernel
     ridge: float
-    scale: Float[np.ndarray, " n"]
+    calibration: Calibration
     left_out: Table
     left_out_std: Table
+    own: dict[bytes, ColumnKernel] = dataclasses.field(default_factory=dict)
+
+    @property
+    def kernel(self) -> Float[np.ndarray, "n n"]:
+        """(n, n), between standardised columns."""
+        return self.column_kernel.kernel
 
     def complete(self, table: Table) -> tuple[Table, Table]:
         """Every missing entry, and standard deviations."""
-        result = complete_rows(self.kernel, table, ridge=self.ridge, uncertainty=True)
-        assert result.variance is not None
-        return result.completed, np.sqrt(result.variance * self.scale)
+        completed, std = np.empty(table.shape), np.empty(table.shape)
+        kernels: dict[int, ColumnKernel] = {}
+        rows: dict[int, list[int]] = {}
+        for row, key in enumerate(row_keys(table) if self.own else [b""] * len(table)):
+            kernel = self.own.get(key, self.column_kernel)
+            kernels[id(kernel)] = kernel
+            rows.setdefault(id(kernel), []).append(row)
+        for number, kernel in kernels.items():
+            result = kernel.complete(table[rows[number]], self.ridge, uncertainty=True)
+            assert result.variance is not None
+            completed[rows[number]] = result.completed
+            shares = result.variance / prior_variance(kernel.kernel, self.ridge)
+            std[rows[number]] = self.calibration.std(shares)
+        return completed, std
 
     def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "AlongRows":
         """The same, for a table of which the one that it was fitted to is these rows."""
@@ -74,8 +94,10 @@ class AlongRows:
 class AlongColumns:
     """Each column from its observed entries, with a kernel between the rows of this very table."""
 
+    network: Network
     kernel: Float[np.ndarray, "m m"]
     ridge: float
+    calibration: Calibration
     left_out: Table
     left_out_std: Table
 
@@ -87,9 +109,9 @@ class AlongColumns:
                 "table it was fitted to: pass the same rows, or fit with row_prior=None"
             )
         result = complete_rows(self.kernel, table.T, ridge=self.ridge, uncertainty=True)
-        std = result.std
-        assert std is not None
-        return result.completed.T, std.T
+        assert result.variance is not None
+        shares = result.variance.T / prior_variance(self.kernel, self.ridge)[:, None]
+        return result.completed.T, self.calibration.std(shares)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,48 +139,62 @@ class Both:
         return np.where(np.isnan(table), completed, table), std
 
 
+def row_keys(table: Table) -> list[bytes]:
+    """What tells rows apart: their values."""
+    canonical = np.where(np.isnan(table), np.nan, table + 0.0)  # one NaN, one zero
+    return [row.tobytes() for row in canonical]
+
+
 def fit_along_rows(
-    kernel: Float[np.ndarray, "n n"],
-    fold_kernels: list[Float[np.ndarray, "n n"]],
+    network: Network,
+    column_kernel: ColumnKernel,
+    kernels: list[ColumnKernel],
     folds: Folds,
     table: Table,
-    counted: Bool[np.ndarray, " n"],
-    ridge: float | str,
+    ridge: float,
+    keep: bool,
 ) -> AlongRows:
-    """Choose the ridge and measure the errors, with each fold's rows under their own kernel.
+    """Measure the errors, with each fold's rows under their own kernel.
 
     Parameters
     ----------
-    kernel : (n, n), what completes tables.
-    fold_kernels : (n, n) each, made without the rows of the fold.
+    network : whose kernels these are.
+    column_kernel : what completes other tables.
+    kernels : one for each fold, made without its rows.
     folds : positions of rows.
     table : (m, n), NaN where missing.
-    counted : (n,), columns whose errors choose the ridge.
-    ridge : a number, or "loo".
+    ridge : relative.
+    keep : whether rows of this table are to be completed with the kernel of their fold.
     """
-    if ridge == "loo":
-        ridge = minimise_over_ridges(
-            lambda ridge: _rms(table - left_out(fold_kernels, folds, table, ridge), counted)
-        )
-    predicted, variance = np.full(table.shape, np.nan), np.ones(table.shape)
-    for fold_kernel, rows in zip(fold_kernels, folds, strict=True):
-        result = complete_rows(fold_kernel, table[rows], ridge=float(ridge), uncertainty=True)
-        predicted[rows], variance[rows] = result.left_out, result.variance
+    predicted, shares = np.full(table.shape, np.nan), np.ones(table.shape)
+    own: dict[bytes, ColumnKernel] = {}
+    for kernel, rows in zip(kernels, folds, strict=True):
+        result = kernel.complete(table[rows], ridge, uncertainty=True)
+        assert result.variance is not None
+        predicted[rows] = result.left_out
+        shares[rows] = result.variance / prior_variance(kernel.kernel, ridge)
+        if keep:
+            # Of equal rows in several folds, the first.
+            own = dict.fromkeys(row_keys(table[rows]), kernel) | own
     predicted[np.isnan(table)] = np.nan
-    scale = row_scales((table - predicted).T, variance.T)
-    return AlongRows(kernel, float(ridge), scale, predicted, np.sqrt(variance * scale))
+    calibration = Calibration.of(table, predicted, shares)
+    std = calibration.std(shares)
+    return AlongRows(network, column_kernel, ridge, calibration, predicted, std, own)
 
 
 def fit_along_columns(
-    kernel: Float[np.ndarray, "m m"], table: Table, ridge: float | str
+    network: Network, kernel: Float[np.ndarray, "m m"], table: Table, ridge: float | str
 ) -> AlongColumns:
     """Choose the ridge and measure the errors; the kernel must not be made from the table."""
     result = complete_rows(kernel, table.T, ridge=ridge, uncertainty=True)
-    std = result.std
-    assert std is not None
     assert result.left_out is not None
+    assert result.variance is not None
     predicted = np.where(np.isnan(table), np.nan, result.left_out.T)
-    return AlongColumns(kernel, result.ridge, predicted, std.T)
+    shares = result.variance.T / prior_variance(kernel, result.ridge)[:, None]
+    calibration = Calibration.of(table, predicted, shares)
+    return AlongColumns(
+        network, kernel, result.ridge, calibration, predicted, calibration.std(shares)
+    )
 
 
 def fit_both(first: Model, second: Model, table: Table) -> Both:
@@ -174,28 +210,22 @@ def fit_both(first: Model, second: Model, table: Table) -> Both:
     return Both(first, second, weight, inflation, predicted, std * inflation)
 
 
-def left_out(
-    fold_kernels: list[Float[np.ndarray, "n n"]], folds: Folds, table: Table, ridge: float
-) -> Table:
+def left_out(kernels: list[ColumnKernel], folds: Folds, table: Table, ridge: float) -> Table:
     """Prediction of each observed entry from the others of its row, under its fold's kernel.
 
     Infinitely wrong where a kernel is singular.
     """
     predicted = np.full(table.shape, np.nan)
     try:
-        for kernel, rows in zip(fold_kernels, folds, strict=True):
-            predicted[rows] = leave_one_out(kernel, table[rows], ridge)
+        for kernel, rows in zip(kernels, folds, strict=True):
+            predicted[rows] = kernel.leave_one_out(table[rows], ridge)
     except SingularKernelError:
         return np.where(np.isnan(table), np.nan, np.inf)
     return predicted
 
 
-def error_of(model: Model, table: Table, counted: Bool[np.ndarray, " n"]) -> float:
-    """Root mean squared leave-one-out error over the columns that are counted."""
-    return _rms(table - model.left_out, counted)
-
-
-def _rms(errors, counted) -> float:
-    counted = errors[:, counted] if counted.any() else errors
-    known = counted[~np.isnan(counted)]
+def root_mean_square(errors: Table, counted: Bool[np.ndarray, " n"]) -> float:
+    """Over the columns that are counted, of the errors that are known; 0 where there are none."""
+    some = errors[:, counted] if counted.any() else errors
+    known = some[~np.isnan(some)]
     return float(np.sqrt(np.mean(np.square(known)))) if known.size else 0.0

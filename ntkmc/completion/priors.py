@@ -4,12 +4,18 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+import scipy.sparse
+from jaxtyping import Bool, Float
+from scipy.sparse.csgraph import connected_components
 
 from ntkmc.architecture import Layer
 from ntkmc.kernels import dense_ntk
 
 NAMES = ("table", "identity")
+PARITIES = ("odd", "oriented")
+
+# Columns with a third of the typical loading on the common factor have all of the even part.
+_LOADING = 3.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value
@@ -42,19 +48,91 @@ class Network:
     activation : a homogeneous one, or its spelling.
     identity : c in the prior (Z, c I), which columns have of their own: with Z scaled to columns of
         mean square norm 1 (the paper's SI, appendix D).
+    parity : of `signed_kernel`, "odd" or "oriented".
     """
 
     depth: int
     activation: Layer | str | dict
     identity: float
+    parity: str = "odd"
 
     def kernel(self, embedding: Float[np.ndarray, "p n"]) -> Float[np.ndarray, "n n"]:
         """Kernel between columns of a prior."""
+        return self._ntk(self._scaled(embedding))
+
+    def signed_kernel(
+        self, embedding: Float[np.ndarray, "p n"], observed: Bool[np.ndarray, "m n"]
+    ) -> Float[np.ndarray, "n n"]:
+        r"""Kernel between columns of a table, of which each could as well have the other sign.
+
+        The kernel of a ReLU network is larger for columns that agree than it is negative for
+        opposite ones, and positive for those that have nothing to do with one another. Of the odd
+        part of the network, :math:`(f(z) - f(-z)) / 2`, it is
+
+        .. math:: K_-(z, z') = \tfrac12 (K(z, z') - K(z, -z')),
+
+        zero for orthogonal columns, and with the other sign where one of them has. The even part
+        has the kernel :math:`K_+(z, z') = \tfrac12 (K(z, z') + K(z, -z'))` and nothing in common
+        with the odd one. Columns that share a factor have it too, oriented by that factor: the
+        network :math:`(f(z) - f(-z)) / 2 + w\,(f(z) + f(-z)) / 2` has the kernel
+        :math:`K_- + w w' K_+`, with w the column's loading on the first principal component of
+        those that it is observed together with, directly or through others, times 3 over the
+        typical one, and between -1 and 1.
+
+        Parameters
+        ----------
+        embedding : (p, n)
+        observed : (m, n), which entries of the table are.
+        """
+        scaled = self._scaled(embedding)
+        if self.depth == 1:
+            # Leaky ReLU is a linear function and a multiple of |x|, which has only even parts.
+            one = np.ones((1, 1))
+            slope = (self._ntk(one) - self._ntk(one, -one)).item() / 2
+            odd = slope * (scaled.T @ scaled)
+        else:
+            opposite = self._ntk(scaled, -scaled)
+            odd = (self._ntk(scaled) - (opposite + opposite.T) / 2) / 2
+        if self.parity == "odd":
+            return odd
+        loadings = _loadings(embedding, observed)
+        return odd + (loadings.T @ loadings) * (self._ntk(scaled) - odd)
+
+    def _ntk(self, *sides) -> Float[np.ndarray, "n n"]:
+        return np.asarray(dense_ntk(*sides, depth=self.depth, activation=self.activation))
+
+    def _scaled(self, embedding):
         size = np.sqrt(np.mean(np.square(np.linalg.norm(embedding, axis=0))))
         scaled = embedding / (size if size > 0 else 1.0)
         if self.identity:
             scaled = np.vstack([scaled, self.identity * np.eye(embedding.shape[1])])
-        return np.asarray(dense_ntk(scaled, depth=self.depth, activation=self.activation))
+        return scaled
+
+
+def _loadings(embedding, observed) -> Float[np.ndarray, "g n"]:
+    """Of columns on the first component of their group; zero for the other groups' columns."""
+    # Columns are together where a row has both: rows and columns are the nodes.
+    entries = scipy.sparse.csr_array(observed)
+    nodes = scipy.sparse.block_array([[None, entries], [entries.T, None]])
+    group = connected_components(nodes, directed=False)[1][len(observed) :]
+    norms = np.linalg.norm(embedding, axis=0)
+    units = embedding / np.where(norms > 0, norms, 1)
+    loadings = []
+    for members in (group == one for one in np.unique(group)):
+        first = _first_component(units[:, members])
+        loadings.append(np.zeros(len(group)))
+        loadings[-1][members] = np.clip(_LOADING * first * np.sqrt(members.sum()), -1, 1)
+    return np.array(loadings)
+
+
+def _first_component(columns) -> Float[np.ndarray, " n"]:
+    """The first right singular vector."""
+    rows, count = columns.shape
+    if rows >= count:
+        return np.linalg.eigh(columns.T @ columns)[1][:, -1]
+    vector = columns.T @ np.linalg.eigh(columns @ columns.T)[1][:, -1]
+    norm = np.linalg.norm(vector)
+    return vector / norm if norm > 0 else vector
 
 
 def check_prior(prior: Any, name: str, names: tuple[str, ...] = NAMES) -> None:

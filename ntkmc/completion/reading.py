@@ -1,13 +1,18 @@
 """Tables as users have them, arrays or DataFrames, read as numbers and written back."""
 
+import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from jaxtyping import Bool, Float
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 Numbers = Float[np.ndarray, "m n"]
+
+_EPOCH = pd.Timestamp(0)
+_SECOND = pd.Timedelta(seconds=1)
 
 
 def read(estimator: Any, X: Any, *, fit: bool) -> tuple[Numbers, dict[int, list]]:
@@ -15,10 +20,13 @@ def read(estimator: Any, X: Any, *, fit: bool) -> tuple[Numbers, dict[int, list]
 
     Sets and checks what scikit-learn keeps of the columns. Categories are learned where `fit`.
     """
-    if not np.size(estimator.categorical):
+    if isinstance(X, pd.DataFrame):
+        frame = X
+    elif _declared(estimator.categorical) or _has_objects(X):
+        frame = pd.DataFrame(np.asarray(X, dtype=object))
+    else:
         return _numbers(estimator, X, fit), {}
     validate_data(estimator, X, reset=fit, skip_check_array=True)
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X, dtype=object))
     columns = _positions(estimator.categorical, frame)
     known = {} if fit else estimator.encoding_.categories
     numbers = np.empty(frame.shape)
@@ -30,6 +38,7 @@ def read(estimator: Any, X: Any, *, fit: bool) -> tuple[Numbers, dict[int, list]
             numbers[:, position] = _codes(column, categories[position], name)
         else:
             numbers[:, position] = _column(column, name)
+    check_array(numbers, ensure_all_finite="allow-nan", estimator=estimator)
     return numbers, categories
 
 
@@ -76,48 +85,77 @@ def aligned(estimator: Any, prior: Any) -> Any:
 
 
 def _numbers(estimator, X, fit) -> Numbers:
-    try:
-        return validate_data(
-            estimator, X, reset=fit, dtype=np.float64, ensure_all_finite="allow-nan"
-        )
-    except ValueError as error:
-        if "could not convert string" not in str(error):
-            raise
-        place = _text_column(X)
-        raise ValueError(
-            f"column {place!r} holds text; declare it with categorical=[{place!r}], or leave it out"
-        ) from None
+    return validate_data(estimator, X, reset=fit, dtype=np.float64, ensure_all_finite="allow-nan")
 
 
-def _text_column(X) -> Any:
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X, dtype=object))
-    for position, name in enumerate(frame.columns):
-        if pd.to_numeric(frame.iloc[:, position], errors="coerce").isna().sum() > (
-            frame.iloc[:, position].isna().sum()
-        ):
-            return name
-    return frame.columns[0]
+def _has_objects(X) -> bool:
+    """Whether X is a matrix of what NumPy does not compute with: pandas' missing, dates, text."""
+    if scipy.sparse.issparse(X):
+        return False
+    values = np.asarray(X)
+    return values.ndim == 2 and values.dtype.kind in "OUSmM"
 
 
 def _column(column, name) -> Float[np.ndarray, " m"]:
+    """Numbers; of dates seconds since 1970, of times seconds."""
+    present = column.notna().to_numpy()
+    values = np.full(len(column), np.nan)
     try:
-        values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (ValueError, TypeError):
+        values[present] = _as_numbers(column[present]).to_numpy(dtype=np.float64)
+    except ValueError:
         raise ValueError(
-            f"column {name!r} holds text; declare it in categorical, or leave it out"
+            f"column {name!r} holds text; declare it with categorical=[{name!r}], or leave it out"
+        ) from None
+    except TypeError as error:
+        raise TypeError(
+            f"column {name!r} cannot be read ({error}); every argument must be a number, or a "
+            "string that spells a real number"
         ) from None
     if np.isinf(values).any():
         raise ValueError(f"column {name!r} contains infinity; mark what is missing as NaN")
     return values
 
 
+def _as_numbers(column: pd.Series) -> pd.Series:
+    if column.dtype == object:
+        column = column.infer_objects()
+        if column.dtype == object and isinstance(next(iter(column), None), datetime.date):
+            column = pd.to_datetime(column)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.start_time
+    if column.dtype.kind == "M":
+        if column.dt.tz is not None:
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return (column - _EPOCH) / _SECOND
+    if column.dtype.kind == "m":
+        return column / _SECOND
+    return pd.to_numeric(column)
+
+
+def _declared(categorical) -> list:
+    """What is declared to be a column of categories, one by one."""
+    if categorical is None:
+        return []
+    if isinstance(categorical, str) or np.ndim(categorical) == 0:
+        return [categorical]
+    return list(categorical)
+
+
 def _positions(categorical, frame) -> set[int]:
-    names = list(frame.columns)
+    names, declared = list(frame.columns), _declared(categorical)
+    if declared and all(isinstance(entry, bool | np.bool_) for entry in declared):
+        if len(declared) != len(names):
+            raise ValueError(
+                f"categorical is a mask of {len(declared)} columns and the table has {len(names)}; "
+                "pass one truth value a column, or names or positions"
+            )
+        return set(np.flatnonzero(declared).tolist())
     positions = set()
-    for entry in [categorical] if isinstance(categorical, str) else categorical:
+    for entry in declared:
+        position = isinstance(entry, int | np.integer) and not isinstance(entry, bool)
         if entry in names:
             positions.add(names.index(entry))
-        elif isinstance(entry, int | np.integer) and 0 <= entry < len(names):
+        elif position and 0 <= entry < len(names):
             positions.add(int(entry))
         else:
             raise ValueError(

@@ -1,27 +1,58 @@
-"""A prior made from the table that is to be completed."""
+"""Priors of a table's columns: made from the table that is to be completed, or given."""
 
 import dataclasses
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from ntkmc.completion.models import Folds, Table
+from ntkmc.architecture import Layer
 from ntkmc.completion.priors import Network
-from ntkmc.solvers import complete_rows
+from ntkmc.solvers import RowCompletion, complete_rows, leave_one_out
+
+Table = Float[np.ndarray, "m n"]
+Folds = list[np.ndarray]
+
+FEW_COLUMNS = 500
+"""More columns than these make the choice of a network no better, only slower."""
+
+_INNER_FOLDS = 5
+_FILLING_RIDGE = 0.1
+_FILLING_IDENTITY = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class TablePrior:
-    """Kernels between the columns of a table, embedded by their own imputed values.
+class ColumnKernel:
+    """A kernel between columns, and the mean and scale that they have for it.
 
     Attributes
     ----------
-    kernel : (n, n), of all rows.
-    fold_kernels : (n, n) each, of all rows but those of the fold.
+    kernel : (n, n)
+    mean, scale : (n,)
     """
 
     kernel: Float[np.ndarray, "n n"]
-    fold_kernels: list[Float[np.ndarray, "n n"]]
+    mean: Float[np.ndarray, " n"]
+    scale: Float[np.ndarray, " n"]
+
+    def complete(self, table: Table, ridge: float, uncertainty: bool = False) -> RowCompletion:
+        """See `complete_rows`; predictions are in the table's units, variances are the kernel's."""
+        standard = (table - self.mean) / self.scale
+        result = complete_rows(self.kernel, standard, ridge=ridge, uncertainty=uncertainty)
+        left_out = None if result.left_out is None else result.left_out * self.scale + self.mean
+        completed = np.where(np.isnan(table), result.completed * self.scale + self.mean, table)
+        return dataclasses.replace(result, completed=completed, left_out=left_out)
+
+    def leave_one_out(self, table: Table, ridge: float) -> Table:
+        """Prediction of each observed entry from the others of its row."""
+        standard = (table - self.mean) / self.scale
+        return leave_one_out(self.kernel, standard, ridge) * self.scale + self.mean
+
+
+def prior_variance(kernel: Float[np.ndarray, "n n"], ridge: float) -> Float[np.ndarray, " n"]:
+    """(n,), of entries of which nothing is known, with the noise that the ridge stands for."""
+    diagonal = np.diagonal(kernel)
+    return diagonal + ridge * diagonal.mean()
 
 
 def folds_of(rows: int, count: int) -> Folds:
@@ -30,40 +61,116 @@ def folds_of(rows: int, count: int) -> Folds:
     return [np.arange(start, rows, count) for start in range(count)]
 
 
-def table_prior(
-    table: Table, folds: Folds, network: Network, ridge: float, refinements: int
-) -> TablePrior:
-    """Embed the columns by the table, filled with zeros at first and then with its completions.
+def without(table: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The other rows; all of them where there are no others."""
+    return np.delete(table, rows, axis=0) if len(rows) < len(table) else table
 
-    Each refinement completes every fold with the kernel of the other folds' rows.
 
-    Parameters
+class Prior(Protocol):
+    """What is known of a table's columns."""
+
+    def kernel(self, network: Network, columns: Int[np.ndarray, " c"]) -> ColumnKernel:
+        """The kernel of a network between some of the columns."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenPrior:
+    """A prior that does not depend on the table, whose columns are standardised.
+
+    Attributes
     ----------
-    table : (m, n), standardised, NaN where missing.
-    folds : positions of rows.
-    network : whose kernel is taken.
-    ridge : of the completions, relative.
-    refinements : how many times the embedding is completed anew.
+    matrix : (p, n), an embedding, or (n, n), a kernel.
+    gram : whether it is a kernel, whatever the network.
     """
-    filled = np.where(np.isnan(table), 0.0, table)
-    empty = np.isnan(table).all(axis=0)
+
+    matrix: Float[np.ndarray, "p n"]
+    gram: bool
+
+    def kernel(self, network: Network, columns: Int[np.ndarray, " c"]) -> ColumnKernel:
+        """The kernel of a network between some of the columns."""
+        if self.gram:
+            kernel = self.matrix[np.ix_(columns, columns)]
+        else:
+            kernel = network.kernel(self.matrix[:, columns])
+        return ColumnKernel(kernel, np.zeros(len(columns)), np.ones(len(columns)))
+
+
+@dataclasses.dataclass(frozen=True)
+class TablePrior:
+    """A table's columns, embedded by their values and by what the missing ones may be.
+
+    Attributes
+    ----------
+    table : (m, n), NaN where missing.
+    filled : (m, n), completed; NaN for the mean of a column.
+    """
+
+    table: Table
+    filled: Table
+
+    @classmethod
+    def of(cls, table: Table, activation: Layer | str | dict, refinements: int) -> "TablePrior":
+        """Fill a table with its columns' means at first, then with its completions.
+
+        Each time, every fold of the rows is completed with the kernel of the others, whose columns
+        are standardised without it: with few rows, means that an entry had a part in give it away.
+        The network has one hidden layer and is "oriented", whatever is made of the prior then. Of
+        more than 500 columns, those of a block of so many fill each other in.
+
+        Parameters
+        ----------
+        table : (m, n), standardised, NaN where missing.
+        activation : of the network.
+        refinements : how many times it is completed.
+        """
+        filled = np.empty(table.shape)
+        for columns in _blocks(table):
+            filled[:, columns] = _fill(table[:, columns], activation, refinements)
+        return cls(table, filled)
+
+    def kernel(self, network: Network, columns: Int[np.ndarray, " c"]) -> ColumnKernel:
+        """The kernel of a network between some of the columns."""
+        table, filled = self.table[:, columns], self.filled[:, columns]
+        observed = ~np.isnan(table)
+        count = np.maximum(observed.sum(axis=0), 1)
+        mean = np.where(observed, table, 0).sum(axis=0) / count
+        apart = np.where(observed, table - mean, 0)
+        scale = np.sqrt(np.square(apart).sum(axis=0) / count)
+        # Where the values of these rows are the same, they say nothing of the column's scale.
+        scale = np.where(scale > 1e-9, scale, 1.0)
+        embedding = np.where(np.isnan(filled), 0, (filled - mean) / scale)
+        return ColumnKernel(network.signed_kernel(embedding, observed), mean, scale)
+
+
+def _fill(table: Table, activation, refinements: int) -> Table:
+    network = Network(1, activation, _FILLING_IDENTITY, "oriented")
+    everything = np.arange(table.shape[1])
+    filled = table
     for _ in range(refinements):
-        kernels = _fold_kernels(filled, empty, folds, network)
-        filled = filled.copy()
-        for kernel, rows in zip(kernels, folds, strict=True):
-            filled[rows] = complete_rows(kernel, table[rows], ridge=ridge).completed
-    kernels = _fold_kernels(filled, empty, folds, network)
-    return TablePrior(network.kernel(_embedding(filled, empty)), kernels)
+        completed = table.copy()
+        for rows in folds_of(len(table), _INNER_FOLDS):
+            others = TablePrior(without(table, rows), without(filled, rows))
+            kernel = others.kernel(network, everything)
+            completed[rows] = kernel.complete(table[rows], _FILLING_RIDGE).completed
+        filled = completed
+    return filled
 
 
-def _fold_kernels(filled, empty, folds, network):
-    if len(folds) < 2:  # a single row: there are no others
-        return [network.kernel(_embedding(filled, empty)) for _ in folds]
-    return [network.kernel(_embedding(np.delete(filled, rows, axis=0), empty)) for rows in folds]
+def _blocks(table: Table) -> list[Int[np.ndarray, " c"]]:
+    count = -(-table.shape[1] // FEW_COLUMNS)
+    order = column_order(table)
+    return [np.sort(order[start::count]) for start in range(count)]
 
 
-def _embedding(filled, empty):
-    """A column without values is embedded as the mean of those with."""
-    if not empty.any() or empty.all():
-        return filled
-    return np.where(empty, filled[:, ~empty].mean(axis=1, keepdims=True), filled)
+def row_order(table: Table) -> Int[np.ndarray, " m"]:
+    """An order of the rows that is the same however they, or the columns, were ordered.
+
+    By their sum of squares, so that folds of every tenth row are alike, too.
+    """
+    return np.argsort(np.nansum(np.square(table), axis=1), kind="stable")
+
+
+def column_order(table: Table) -> Int[np.ndarray, " n"]:
+    """The same of the columns, whatever their sign."""
+    return np.argsort(np.nansum(np.abs(table) ** 3, axis=0), kind="stable")

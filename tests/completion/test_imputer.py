@@ -136,7 +136,7 @@ def test_text_that_is_not_declared_is_refused(unchecked):
         place = "'kind'" if X is table else "1"
         with pytest.raises(ValueError, match=f"column {place} holds text; declare it with categ"):
             NTKImputer().fit(X)
-    with pytest.raises(ValueError, match="column 'flag' holds text; declare it in categorical"):
+    with pytest.raises(ValueError, match="column 'flag' holds text; declare it with categ"):
         NTKImputer(categorical=["kind"]).fit(table)
     with pytest.raises(ValueError, match="categorical names 'kidn', which is neither a column"):
         NTKImputer(categorical=["kidn"]).fit(table)
