@@ -1,4 +1,4 @@
-"""Names in files of responses: how they are encoded, and what says that there is none."""
+"""Names in files: how they are encoded, and what says that there is none."""
 
 import csv
 import re
