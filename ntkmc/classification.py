@@ -65,7 +65,8 @@ class KernelClassifier:
         Raises
         ------
         ValueError : labels are not whole numbers from 0 to `classes` - 1, the kernel does not fit
-            them, is not finite, is constant or no kernel, or the ridge is no number >= 0.
+            them or is not finite, constant or plainly not positive semidefinite, or the ridge is no
+            number >= 0.
         SingularKernelError : a larger ridge is needed.
         """
         kernel, labels = np.asarray(kernel), np.asarray(labels)
