@@ -1,6 +1,8 @@
 """The formats of drug responses, written here as they are read there."""
 
 import h5py
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
@@ -199,6 +201,30 @@ def test_names_in_long_tables_are_as_they_are_written(suffix, encoding, tmp_path
     assert by_pair(read) == {
         pair: float(value) for value, pair in enumerate(zip(NAMES, reversed(NAMES), strict=True))
     }
+
+
+@hypothesis.settings(max_examples=30, deadline=None, derandomize=True)
+@hypothesis.given(
+    drugs=st.lists(
+        st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), min_size=1)
+        .map(str.strip)
+        .filter(bool),
+        min_size=2,
+        max_size=6,
+        unique=True,
+    )
+)
+def test_any_text_is_a_name(drugs, tmp_path_factory):
+    """Commas, quotes and all alphabets, in tables of profiles and of signatures."""
+    folder = tmp_path_factory.mktemp("names")
+    count = range(len(drugs))
+    frame = pd.DataFrame({"sig_id": [f"S{n}" for n in count], "pert_iname": drugs, "cell_id": "A"})
+    frame.to_csv(folder / "info.txt", sep="\t", index=False)
+    write_gctx(folder / "a.gctx", np.array(count, float)[:, None], frame["sig_id"], ["g"])
+    frame.assign(sig_id=count).to_csv(folder / "a.csv", index=False)
+    expected = {(drug, "A"): float(n) for n, drug in enumerate(drugs)}
+    assert by_pair(load_responses(folder / "a.gctx", signatures=folder / "info.txt")) == expected
+    assert by_pair(load_responses(folder / "a.csv")) == expected
 
 
 def test_names_in_parquet(tmp_path):
