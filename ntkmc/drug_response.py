@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from ntkmc.baselines.means import mean_over_cell
 from ntkmc.kernels import dense_ntk
 from ntkmc.priors.columns import Columns
 from ntkmc.response_metrics import Profiles
-from ntkmc.responses import Indices, Responses
+from ntkmc.responses import Indices, Responses, check_places
 from ntkmc.solvers.pattern_solve import complete_rows, leave_one_out_error, minimise_over_ridges
 from ntkmc.solvers.result import Progress
 
@@ -74,13 +75,16 @@ def impute_responses(
     Raises
     ------
     ValueError
-        If there are not as many columns of features as observed and asked pairs, or a setting is
-        wrong.
+        If the pairs are not places in ``observed``, there are not as many columns of features as
+        observed and asked pairs, or a setting is wrong.
     SingularKernelError
         If the kernel of the observed columns is singular with this ridge.
     """
     n, q = len(observed), len(drug)
+    check_places(observed, drug, cell, q)
     priors = [features] if isinstance(features, np.ndarray) else list(features)
+    if not priors or any(np.ndim(prior) != 2 for prior in priors):
+        raise ValueError("features is no matrix and no list of matrices; pass one, or several")
     for prior in priors:
         if prior.shape[1] != n + q:
             raise ValueError(
@@ -95,6 +99,8 @@ def impute_responses(
         raise ValueError(
             f"centre is {centre.shape}; pass a profile for each of {n} observed and {q} asked pairs"
         )
+    if not np.isfinite(centre).all():
+        raise ValueError("centre is not finite everywhere; pass profiles without gaps")
     table = np.full((len(observed.genes), n + q), np.nan)
     table[:, :n] = (observed.profiles - centre[:n]).T
     chosen = 0
@@ -114,7 +120,7 @@ def _kernel(features, depth, activation) -> np.ndarray:
 
 
 def _spread(n, columns):
-    if columns < 2:
+    if not isinstance(columns, numbers.Integral) or columns < 2:
         raise ValueError(f"ridge_columns was {columns}; pass at least 2")
     return np.unique(np.linspace(0, n - 1, min(columns, n), dtype=int))
 

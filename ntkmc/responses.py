@@ -5,7 +5,9 @@ which are missing: here it is the list of those that are not. "Drug" is any pert
 at a dose and a time or a gene that is knocked down; "cell" is a cell line.
 """
 
+import collections
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
@@ -200,21 +202,34 @@ def group_sums(
     return sums, np.bincount(groups, minlength=number)
 
 
+def check_places(responses: Responses, drug: Indices, cell: Indices, pairs: int) -> None:
+    """Refuse what are not places of so many pairs in ``drugs`` and ``cells``."""
+    for axis, places, names in (("drug", drug, responses.drugs), ("cell", cell, responses.cells)):
+        if places.shape != (pairs,):
+            raise ValueError(f"{axis} is {places.shape} for {pairs} profiles; pass one for each")
+        if places.dtype.kind not in "iu":
+            raise ValueError(f"{axis} is {places.dtype}; pass whole numbers, places in {axis}s")
+        if pairs and not 0 <= places.min() <= places.max() < len(names):
+            raise ValueError(
+                f"{axis} goes from {places.min()} to {places.max()}; there are {len(names)} names"
+            )
+
+
+def check_names(axis: str, names: Sequence[str]) -> None:
+    """Refuse names that tell no two things apart: the same one twice, or none."""
+    counts = collections.Counter(names)
+    if "" in counts:
+        raise ValueError(f"{axis}[{list(names).index('')}] has no name; name each")
+    if len(counts) < len(names):
+        twice = counts.most_common(1)[0][0]
+        raise ValueError(f"{axis} holds {twice!r} twice; pass different names")
+
+
 def _check(responses: Responses) -> None:
     n, genes = responses.profiles.shape
-    for axis, count in (("drug", len(responses.drugs)), ("cell", len(responses.cells))):
-        places = getattr(responses, axis)
-        if places.shape != (n,):
-            raise ValueError(f"{axis} is {places.shape} for {n} profiles; pass one for each")
-        if n and not 0 <= places.min() <= places.max() < count:
-            raise ValueError(
-                f"{axis} goes from {places.min()} to {places.max()}; there are {count} names"
-            )
+    check_places(responses, responses.drug, responses.cell, n)
     for axis in ("drugs", "genes", "cells"):
-        names = getattr(responses, axis)
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"{axis} holds {twice!r} twice; pass different names")
+        check_names(axis, getattr(responses, axis))
     if genes != len(responses.genes):
         raise ValueError(f"profiles have {genes} values for {len(responses.genes)} genes")
     if not np.isfinite(responses.profiles).all():

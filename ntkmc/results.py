@@ -7,6 +7,7 @@
 ``report.html``   all of it on one page, without other files
 """
 
+import contextlib
 import csv
 import datetime
 import importlib.metadata
@@ -33,6 +34,9 @@ _PACKAGES = ("ntkmc", "jax", "jaxlib", "numpy", "scipy", "scikit-image", "scikit
 class ResultsFolder:
     """A folder that is written by one run.
 
+    It is made at once, so that a place that cannot be written to is refused before the work. As a
+    context manager it is taken away again at the end where nothing was written into it.
+
     Parameters
     ----------
     path : path
@@ -52,7 +56,17 @@ class ResultsFolder:
             raise FileExistsError(f"{self.path} is a file; pass a folder")
         if not overwrite and self.path.is_dir() and any(self.path.iterdir()):
             raise FileExistsError(f"{self.path} holds files already; pass --force to replace them")
+        self._made = [place for place in (self.path, *self.path.parents) if not place.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> "ResultsFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the folders that were made for this run and are empty."""
+        with contextlib.suppress(OSError):  # of the first one that holds something
+            for place in self._made:
+                place.rmdir()
 
     def write_text(self, name: str, text: str) -> Path:
         """Write ``text`` to the file of this name."""

@@ -76,13 +76,77 @@ def test_the_ridge_is_the_one_with_the_least_errors_of_what_is_left_out():
     assert (fitted.predict(cross) == asked).mean() > 0.6
 
 
-def test_what_cannot_be_fitted():
+def test_what_cannot_be_fitted(unchecked):
     kernel, labels, _, _ = problem()
     with pytest.raises(ValueError, match="ridge was 'best'; pass a number >= 0, or 'loo'"):
         KernelClassifier.fit(kernel, labels, 3, "best")
     kernel[1], kernel[:, 1] = kernel[0], kernel[:, 0]  # the same point twice
     with pytest.raises(SingularKernelError, match="40 examples, float64 numbers, is singular"):
         KernelClassifier.fit(kernel, labels, 3, 0.0)
+    for ridge, message in (
+        (-0.5, "ridge was -0.5; pass a number >= 0"),
+        (np.float32(-0.25), "ridge was -0.25; pass a number >= 0"),
+        (np.nan, "ridge was nan"),
+        (np.inf, "ridge was inf"),
+        (None, "ridge was None; pass a number >= 0, or 'loo'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            KernelClassifier.fit(kernel, labels, 3, ridge)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "message"),
+    [
+        ([1, 2, 3, 1], 3, "labels go from 1 to 3, and classes was 3; pass labels from 0 to 2"),
+        ([0, -1, 1, 0], 2, "labels go from -1 to 1, and classes was 2; pass labels from 0 to 1"),
+        ([0, 1, 2, 3], 2, "labels go from 0 to 3"),
+        ([0.0, 1.0, 1.0, 0.0], 2, r"labels are float64 of shape \(4,\); pass a whole number for"),
+        ([True, False, True, False], 2, "labels are bool"),
+        (["a", "b", "a", "b"], 2, "labels are <U1"),
+        ([[0, 1], [1, 0], [0, 1], [1, 0]], 2, r"labels are int64 of shape \(4, 2\)"),
+        ([0, 1, 0], 2, r"kernel has shape \(4, 4\) for 3 labels; pass the kernel between"),
+        ([0, 0, 0, 0], 1, "classes was 1; pass how many there are, at least 2"),
+        ([0, 1, 0, 1], 2.0, "classes was 2.0"),
+    ],
+)
+def test_labels_are_numbers_from_zero(labels, classes, message, unchecked):
+    with pytest.raises(ValueError, match=message):
+        KernelClassifier.fit(np.eye(4), np.array(labels), classes, 1.0)
+
+
+@pytest.mark.parametrize("ridge", ["loo", 0.0, 0.1])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+def test_a_kernel_that_tells_nothing(dtype, ridge, unchecked):
+    labels = np.arange(6) % 2
+    for constant in (np.full((6, 6), 7, dtype), np.zeros((6, 6), dtype)):
+        with pytest.raises(ValueError, match="6 examples is constant to rounding: it tells no two"):
+            KernelClassifier.fit(constant, labels, 2, ridge)
+    rng = np.random.default_rng(0)
+    noise = (np.pi + 4e-16 * rng.integers(2, size=(6, 6))).astype(dtype)
+    with pytest.raises(ValueError, match="constant to rounding"):
+        KernelClassifier.fit(noise, labels, 2, ridge)
+    distances = abs(np.subtract.outer(np.arange(6), np.arange(6))).astype(dtype)
+    with pytest.raises(ValueError, match=r"not positive semidefinite: .* as of distances"):
+        KernelClassifier.fit(distances, labels, 2, ridge)
+    # A difference of a tenth of a per mille is enough.
+    apart = 10_000 * np.ones((6, 6), dtype) + np.eye(6, dtype=dtype)
+    fitted = KernelClassifier.fit(apart, labels, 2, 0.1)
+    np.testing.assert_array_equal(fitted.predict(apart), labels)
+
+
+def test_what_is_not_finite_or_of_another_size(unchecked):
+    kernel, labels, cross, _ = problem()
+    fitted = KernelClassifier.fit(kernel, labels, 3, ridge=0.1)
+    for wrong in (cross[:, 1:], cross[:, :1], cross[0]):
+        with pytest.raises(ValueError, match=r"cross has shape .* each of the 40"):
+            fitted.predict(wrong)
+    cross[3, 4] = np.nan
+    with pytest.raises(ValueError, match=r"cross\[3, 4\] is nan; pass finite numbers"):
+        fitted.predict(cross)
+    kernel[5, 6] = np.inf
+    for ridge in ("loo", 0.1):
+        with pytest.raises(ValueError, match=r"kernel\[5, 6\] is inf; pass finite numbers"):
+            KernelClassifier.fit(kernel, labels, 3, ridge)
 
 
 def test_intervals_hold_the_mean():
@@ -107,6 +171,10 @@ def test_intervals_hold_the_mean():
     assert (same.mean, same.low, same.high) == (1, 1, 1)
     with pytest.raises(ValueError, match="values are 1 x 4; pass at least two draws and two tiles"):
         crossed_interval(np.ones((1, 4)), 0.95)
+    with pytest.raises(ValueError, match="confidence was 95; pass a number between 0 and 1"):
+        crossed_interval(np.ones((3, 4)), 95)
+    with pytest.raises(ValueError, match=r"values\[0, 1\] is nan"):
+        crossed_interval(np.array([[1, np.nan], [0, 1]]), 0.95)
 
 
 def test_training_sets_are_balanced_and_nested():
@@ -120,3 +188,5 @@ def test_training_sets_are_balanced_and_nested():
     # The class that has only three is then left out, and the others go on.
     np.testing.assert_array_equal(np.bincount(labels[order]), [10, 3, 11])
     assert (nested_orders(labels, 24, seed=4) != order).any()
+    with pytest.raises(ValueError, match="size was 34; pass a number from 0 to 33"):
+        nested_orders(labels, 34, seed=3)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from ntkmc.architecture import autoencoder
 from ntkmc.cli import main
 from ntkmc.images import read_image, write_image
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 @pytest.fixture
@@ -144,6 +147,34 @@ def test_debug_shows_where_an_error_came_from(stripes):
 def test_demo_refuses_a_wrong_size_before_it_writes(run, tmp_path):
     refused(run("demo", "--size", 64, "--out", tmp_path / "demo"), "size was 64; pass 128 to 512")
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "words"),
+    [
+        ("cmap/reduced", ["data.path=none.csv"], "no file at none.csv"),
+        ("cmap/reduced", ["data.path=few.csv"], "no cell line beside MCF7 has 10 profiles"),
+        ("reconstruction/reduced", ["crop=32"], "image 'peppers': not at"),
+        ("histology/reduced", ["data.train=none"], "no tiles at"),
+        ("kernel_heatmaps/reduced", ["pixel=[1, 900]"], "pixel was (1, 900)"),
+        ("inpainting/vase", ["image.mising=0.5"], "unknown key 'image.mising'"),
+        ("tables/gdsc_reduced", ["seeds"], "override 'seeds': write key=value"),
+    ],
+)
+def test_a_run_that_is_refused_leaves_no_folder(
+    run, tmp_path, monkeypatch, config, overrides, words
+):
+    (tmp_path / "few.csv").write_text("drug,cell,g\nx,MCF7,1\nx,A375,2\n")
+    write_image(tmp_path / "images" / "house.png", np.ones((40, 40)))
+    monkeypatch.setenv("NTKMC_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    path = CONFIGS / f"{config}.yaml"
+    for out in ((), ("--out", "new/out")):
+        code, printed, err = run("run", path, *overrides, *out)
+        assert (code, printed) == (2, "")
+        assert words in " ".join(err.split())
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.slow

@@ -69,6 +69,8 @@ def test_what_makes_no_sense_is_refused(unchecked):
         changed(drug=np.zeros(len(responses), int), cell=np.zeros(len(responses), int))
     with pytest.raises(ValueError, match="cells holds 'x' twice"):
         changed(cells=("x", "x", "y", "z"))
+    with pytest.raises(ValueError, match=r"cells\[2\] has no name; name each"):
+        changed(cells=("x", "y", "", "z"))
     with pytest.raises(ValueError, match=r"cell goes from 0 to 3; there are 2 names"):
         changed(cells=("x", "y"))
     with pytest.raises(ValueError, match=r"drug is \(2,\) for"):

@@ -21,6 +21,24 @@ def test_a_folder_that_holds_files_is_kept_unless_told_otherwise(tmp_path):
         ResultsFolder(tmp_path / "a" / "b" / "note.txt", overwrite=True)
 
 
+def test_a_folder_into_which_nothing_was_written_is_taken_away(tmp_path):
+    def refused(place, text=None):
+        with ResultsFolder(tmp_path / place) as folder:
+            assert folder.path.is_dir()
+            if text:
+                folder.write_text("note.txt", text)
+            raise ValueError("no data")
+
+    (tmp_path / "kept").mkdir()
+    for place in ("kept", "new", "new/a/b", "kept/a/b"):
+        with pytest.raises(ValueError, match="no data"):
+            refused(place)
+        assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
+    with pytest.raises(ValueError, match="no data"):
+        refused("new/a", "kept")
+    assert (tmp_path / "new" / "a" / "note.txt").read_text() == "kept"
+
+
 def test_metrics_are_one_value_a_row(tmp_path):
     rows = [
         {"case": "a", "metric": "psnr", "value": 30.5},

@@ -17,8 +17,7 @@ def run(path: Path, overrides: Sequence[str], out: Path | None, force: bool) -> 
     if out is None:
         now = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
         out = Path("results") / experiment.name / path.stem / now
-    folder = ResultsFolder(out, force)
-    with progress_bars() as progress:
+    with ResultsFolder(out, force) as folder, progress_bars() as progress:
         outcome = experiment.run(config, folder, progress)
     _print(experiment.table(outcome), folder)
 
@@ -27,8 +26,7 @@ def demo(out: Path, size: int, force: bool) -> None:
     """Run the demonstration."""
     config = demonstration.DemoConfig(size=size)
     demonstration.cases(config)  # a wrong size is refused before the folder is made
-    folder = ResultsFolder(out, force)
-    with progress_bars() as progress:
+    with ResultsFolder(out, force) as folder, progress_bars() as progress:
         comparisons = demonstration.run(config, folder, progress)
     _print(comparison_table(comparisons), folder)
 

@@ -8,19 +8,22 @@ A signature is named plate_cell_time[_replicate]:drug:dose, as in ``CPC005_A375_
 """
 
 import re
+import warnings
 from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from ntkmc import memory
 from ntkmc.datasets import _profiles_table
-from ntkmc.responses import Responses
+from ntkmc.datasets._names import as_names, read_csv
+from ntkmc.responses import Responses, check_names
 
 MATRIX, ROWS, COLUMNS = "0/DATA/0/matrix", "0/META/ROW", "0/META/COL"
 _DRUG = ("pert_iname", "pert_id")
 _CONDITION = ("pert_idose", "pert_itime")
+_CELL = "cell_id"
+_FIELDS = (_CELL, *_DRUG, *_CONDITION)
 _NAME = re.compile(r"[^_:]+_(?P<cell>[^_:]+)_(?P<time>[^_:]+)[^:]*:(?P<drug>[^:]+)(:(?P<dose>.+))?")
 _CHUNK = 4096  # signatures read at once
 
@@ -33,7 +36,8 @@ def read(
 ) -> Responses:
     """The profiles of some genes and cell lines; those of one drug, dose, time and cell averaged.
 
-    A drug's name here is drug|dose|time, with as many of the three as are known.
+    A drug's name here is drug|dose|time, with as many of the three as are known. A signature whose
+    drug or cell line is not known is left out, with a warning.
     """
     try:
         file = h5py.File(path)
@@ -43,7 +47,7 @@ def read(
         for place in (MATRIX, f"{ROWS}/id", f"{COLUMNS}/id"):
             if place not in file:
                 raise ValueError(f"{path} has no /{place}; it is not laid out as a gctx file")
-        names, ids = (_text(file[f"{place}/id"]) for place in (ROWS, COLUMNS))
+        names, ids = (as_names(file[f"{place}/id"][()]) for place in (ROWS, COLUMNS))
         matrix = file[MATRIX]
         if matrix.shape != (len(ids), len(names)):
             raise ValueError(
@@ -52,7 +56,8 @@ def read(
             )
         drug, cell = _pairs(path, file, ids, signatures)
         rows = _kept(path, "genes", names, genes)
-        columns = _kept(path, "cells", cell, cells)
+        check_names(f"{path}: genes", names[rows].tolist())
+        columns = _known(path, ids, drug, cell, _kept(path, "cells", cell, cells))
         memory.require(
             3 * 8 * len(columns) * len(rows) + 4 * _CHUNK * len(names),
             f"{len(columns)} signatures of {len(rows)} genes",
@@ -76,14 +81,26 @@ def _dense(part):
 
 
 def _pairs(path, file, ids, signatures):
-    """Drug (with dose and time) and cell line of each signature."""
+    """Drug (with dose and time) and cell line of each signature; "" where they are not known."""
     if signatures is not None:
-        return _from_table(path, ids, signatures)
-    held = {key: _text(file[f"{COLUMNS}/{key}"]) for key in file[COLUMNS]}
-    drug = next((key for key in _DRUG if key in held), None)
-    if drug and "cell_id" in held:
-        parts = [held[drug], *(held[key] for key in _CONDITION if key in held)]
-        return _join(parts), held["cell_id"]
+        fields = _of_table(path, ids, signatures)
+    else:
+        held = [key for key in _FIELDS if key in file[COLUMNS]]
+        fields = {key: as_names(file[f"{COLUMNS}/{key}"][()]) for key in held}
+        for key, values in fields.items():
+            if values.shape != ids.shape:
+                raise ValueError(
+                    f"{path}: /{COLUMNS}/{key} has {len(values)} values for {len(ids)} signatures"
+                )
+        if _CELL not in fields or not any(key in fields for key in _DRUG):
+            fields = _of_ids(path, ids)
+    first, *others = (fields[key] for key in _DRUG if key in fields)
+    drug = np.where(first == "", others[0], first) if others else first
+    return _join(path, drug, *(fields[key] for key in _CONDITION if key in fields)), fields[_CELL]
+
+
+def _of_ids(path, ids):
+    """Fields from the names of signatures."""
     matches = [match for match in map(_NAME.fullmatch, ids) if match]
     if len(matches) < len(ids):
         strange = next(str(name) for name in ids if not _NAME.fullmatch(name))
@@ -92,32 +109,63 @@ def _pairs(path, file, ids, signatures):
             f"/{COLUMNS} (cell_id with pert_iname or pert_id); pass signatures, the table of "
             "LINCS sig_info.txt"
         )
-    parts = [[match[part] or "" for match in matches] for part in ("drug", "dose", "time")]
-    return _join(parts), np.array([match["cell"] for match in matches])
+    parts = {"pert_id": "drug", "pert_idose": "dose", "pert_itime": "time", _CELL: "cell"}
+    return {key: as_names(match[part] or "" for match in matches) for key, part in parts.items()}
 
 
-def _from_table(path, ids, signatures):
-    table = pd.read_csv(signatures, sep=None, engine="python", dtype=str)
-    drug = next((key for key in _DRUG if key in table.columns), None)
-    for key in ("sig_id", "cell_id", drug or " or ".join(_DRUG)):
+def _of_table(path, ids, signatures):
+    """Fields from a table with a row for each signature, and others."""
+    table = read_csv(signatures, sep=None, engine="python", dtype=str, keep_default_na=False)
+    drug = next((key for key in _DRUG if key in table.columns), " or ".join(_DRUG))
+    for key in ("sig_id", _CELL, drug):
         if key not in table.columns:
             raise ValueError(
                 f"{signatures} has no column {key}; it has {', '.join(table.columns[:8])}"
             )
-    table = table.drop_duplicates("sig_id").set_index("sig_id")
+    fields = [key for key in _FIELDS if key in table.columns]
+    table = table[fields].assign(sig_id=as_names(table["sig_id"])).drop_duplicates()
+    table = table[table["sig_id"].isin(ids)].set_index("sig_id")
     absent = [name for name in ids if name not in table.index]
     if absent:
         raise ValueError(
             f"{signatures} lacks {len(absent)} of the {len(ids)} signatures of {path}, such as "
             f"{str(absent[0])!r}"
         )
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][0]
+        raise ValueError(
+            f"{signatures}: signature {twice!r} is there twice and not the same; keep one of them"
+        )
     table = table.loc[ids]
-    parts = [table[key].to_numpy(str) for key in (drug, *_CONDITION) if key in table.columns]
-    return _join(parts), table["cell_id"].to_numpy(str)
+    return {key: as_names(table[key]) for key in fields}
 
 
-def _join(parts):
-    return np.array(["|".join(part for part in one if part) for one in zip(*parts, strict=True)])
+def _join(path, *parts):
+    """drug|dose|time, of dose and time those that are known; "" for a drug that is not."""
+    meant: dict[str, tuple[str, ...]] = {}
+    names = []
+    for one in zip(*(part.tolist() for part in parts), strict=True):
+        name = "|".join(filter(None, one)) if one[0] else ""
+        if name and meant.setdefault(name, one) != one:
+            raise ValueError(
+                f"{path}: drug, dose and time {meant[name]} and {one} would both be called "
+                f"{name!r}; pass signatures, a table with units beside doses and times"
+            )
+        names.append(name)
+    return np.array(names, dtype=str)
+
+
+def _known(path, ids, drug, cell, columns):
+    """Those of the signatures whose drug and cell line are known."""
+    known = (drug[columns] != "") & (cell[columns] != "")
+    if not known.all():
+        warnings.warn(
+            f"{path}: {(~known).sum()} of {len(columns)} signatures are left out, whose drug or "
+            f"cell line is not known, such as {str(ids[columns[~known][0]])!r}; to keep them, pass "
+            "signatures, a table that names both",
+            stacklevel=4,
+        )
+    return columns[known]
 
 
 def _kept(path, what, names, wanted):
@@ -127,10 +175,3 @@ def _kept(path, what, names, wanted):
     if unknown:
         raise ValueError(f"{path}: {what} lack {unknown[0]!r} ({len(unknown)} of {len(wanted)})")
     return np.flatnonzero(np.isin(names, wanted))
-
-
-def _text(dataset):
-    values = dataset[()]
-    if values.dtype.kind in "SO":
-        return np.array([str(v, "utf-8") if isinstance(v, bytes) else str(v) for v in values])
-    return values.astype(str)

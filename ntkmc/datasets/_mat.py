@@ -1,14 +1,18 @@
 """The layout of the paper's ``large.mat``, in either of MATLAB's file formats."""
 
+import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
 import scipy.io
+from scipy.io.matlab import MatReadError
 
 from ntkmc import memory
+from ntkmc.datasets._names import as_names
 from ntkmc.responses import Responses, from_tensor
 
+_CHARACTER = np.uint16  # in HDF5
 TENSOR = "T"
 NAMES = ("pertIds", "geneIds", "cellIds")
 
@@ -36,25 +40,50 @@ def read(path: Path) -> Responses:
 
 def _read_old(path):
     """MATLAB 5 to 7."""
-    try:
-        held = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
-    except (ValueError, TypeError, NotImplementedError, scipy.io.matlab.MatReadError) as error:
-        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from None
+    held = {name: shape for name, shape, _ in _from_scipy(scipy.io.whosmat, path)}
     _require_keys(path, held)
     _require_memory(path, held[TENSOR])
-    arrays = scipy.io.loadmat(path, variable_names=[TENSOR, *NAMES])
-    return arrays[TENSOR], *(_strings(arrays[name]) for name in NAMES)
+    arrays = _from_scipy(scipy.io.loadmat, path, variable_names=[TENSOR, *NAMES])
+    return arrays[TENSOR], *(_names(path, key, np.ravel(arrays[key])) for key in NAMES)
+
+
+def _from_scipy(read, path, **options):
+    try:
+        return read(path, **options)
+    except (ValueError, TypeError, OSError, NotImplementedError, MatReadError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from None
 
 
 def _read_new(path):
     """MATLAB 7.3, which is HDF5 with the axes the other way round and names by reference."""
     with h5py.File(path) as file:
         _require_keys(path, file)
+        for key in (TENSOR, *NAMES):
+            if not isinstance(file[key], h5py.Dataset):
+                raise ValueError(f"{path}: {key} is a structure; save an array under this name")
         _require_memory(path, file[TENSOR].shape)
-        names = [
-            tuple(_characters(file[place]) for place in np.ravel(file[key][()])) for key in NAMES
-        ]
+        names = (_names(path, key, _entries(file, file[key][()])) for key in NAMES)
         return np.transpose(file[TENSOR][()]), *names
+
+
+def _entries(file, values):
+    """What an array holds: what references point to, rows of characters, or numbers."""
+    if values.dtype.kind == "O":
+        return [_content(file[place]) for place in np.ravel(values)]
+    if values.dtype == _CHARACTER:
+        return [_text(row) for row in np.atleast_2d(values).T]
+    return np.ravel(values)
+
+
+def _content(dataset):
+    if "MATLAB_empty" in dataset.attrs:  # what is stored is then the shape
+        return ""
+    values = dataset[()]
+    return _text(values) if values.dtype == _CHARACTER else values
+
+
+def _text(characters):
+    return "".join(map(chr, np.ravel(characters)))
 
 
 def _require_keys(path, held):
@@ -71,13 +100,13 @@ def _require_memory(path, shape):
     memory.require(3 * 8 * int(np.prod(shape)), f"{path}", "keep fewer drugs in the file")
 
 
-def _characters(dataset):
-    return "".join(map(chr, np.ravel(dataset[()])))
-
-
-def _strings(names):
-    """Names from a cell array of strings or a matrix of characters."""
-    return tuple(
-        str(name.item() if isinstance(name, np.ndarray) and name.size == 1 else name).strip()
-        for name in np.ravel(names)
-    )
+def _names(path, key, entries):
+    """A name from each entry, which is a text or a number."""
+    arrays = [np.ravel(entry) for entry in entries]
+    for place, array in enumerate(arrays):
+        if array.dtype.kind not in "USiuf" or array.size > 1:
+            raise ValueError(
+                f"{path}: {key} holds {array.dtype} of shape {array.shape} at place {place}; it "
+                "has to be a cell array of texts"
+            )
+    return tuple(as_names(array.item() if array.size else "" for array in arrays).tolist())

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ntkmc.datasets._names import as_names, read_csv
 from ntkmc.responses import Responses, group_means
 
 DRUG = ("drug", "pert_iname", "pert_id", "perturbation", "condition")
@@ -13,29 +14,28 @@ CELL = ("cell", "cell_line", "cell_id", "cell_iname", "unit")
 
 def read(path: Path) -> Responses:
     """The profiles of a table; those of one pair are averaged."""
-    table = _read(path)
-    drug, cell = (_column(path, table, names) for names in (DRUG, CELL))
+    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    drug, cell = _name_columns(path, table.columns)
     genes = [name for name in table.columns if name not in (drug, cell)]
     if not genes:
         raise ValueError(f"{path} has no genes beside {drug!r} and {cell!r}")
-    for name in (drug, cell):
-        if table[name].isna().any():
-            row = int(np.flatnonzero(table[name].isna())[0])
-            raise ValueError(f"{path}: row {row} has no {name}; name the drug and cell of each row")
+    names = {column: as_names(table[column]) for column in (drug, cell)}
+    for column, its in names.items():
+        if "" in its:
+            row = its.tolist().index("")
+            raise ValueError(
+                f"{path}: row {row} has no {column}; name the drug and cell of each row"
+            )
     for name in genes:
-        if not pd.api.types.is_numeric_dtype(table[name]):
+        if len(table) and not pd.api.types.is_numeric_dtype(table[name]):
             raise ValueError(
                 f"{path}: column {name!r} is {table[name].dtype}, not numbers; pass one column for "
                 f"the drug ({drug!r}), one for the cell line ({cell!r}) and one for each gene"
             )
     profiles = table[genes].to_numpy(np.float64, na_value=np.nan)
-    empty = np.isnan(profiles).all(axis=1)
+    held = ~np.isnan(profiles).all(axis=1)
     return collect(
-        path,
-        profiles[~empty],
-        table[drug].astype(str).to_numpy()[~empty],
-        table[cell].astype(str).to_numpy()[~empty],
-        tuple(map(str, genes)),
+        path, profiles[held], names[drug][held], names[cell][held], tuple(map(str, genes))
     )
 
 
@@ -48,6 +48,8 @@ def collect(path: Path, profiles, drug, cell, genes: tuple[str, ...]) -> Respons
         profiles = group_means(profiles, group, len(pairs), np.zeros(profiles.shape[1]))
     else:
         profiles = profiles[np.argsort(group)]
+    if not len(profiles):
+        raise ValueError(f"{path} holds no profiles; pass a file with at least one")
     try:
         return Responses(
             profiles,
@@ -61,23 +63,53 @@ def collect(path: Path, profiles, drug, cell, genes: tuple[str, ...]) -> Respons
         raise ValueError(f"{path}: {refusal}") from None
 
 
-def _read(path):
+def _read_csv(path):
+    """The table, its drugs and cell lines as text, just as it is written."""
+    sep = "\t" if path.suffix.lower() == ".tsv" else ","
+    first = read_csv(path, sep=sep, header=None, nrows=1, dtype=str, keep_default_na=False)
+    header = pd.Index(first.iloc[0])
+    # A first column without a name holds row labels, as pandas and R write them.
+    labels = header[0] == ""
+    if "" in header[1:]:
+        place = 2 + header[1:].tolist().index("")
+        raise ValueError(f"{path}: column {place} has no name; name each gene, or remove it")
+    if header.has_duplicates:
+        twice = header[header.duplicated()][0]
+        raise ValueError(f"{path}: column {twice!r} is there twice; name columns differently")
+    columns = _name_columns(path, header[int(labels) :])
+    index = 0 if labels else None
+    table = read_csv(path, sep=sep, dtype=dict.fromkeys(columns, str), index_col=index)
+    if table.index.nlevels > 1 or not (labels or table.index.is_unique):
+        raise ValueError(
+            f"{path}: rows have more fields than the header, and the first ones are no row labels; "
+            "quote names that hold a separator"
+        )
+    # What says that a number is missing is pandas' to know; of names, "NA" and "007" are some.
+    text = read_csv(path, sep=sep, usecols=columns, dtype=str, keep_default_na=False)
+    return table.assign(**{name: text[name].to_numpy() for name in columns})
+
+
+def _read_parquet(path):
     try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+        table = pd.read_parquet(path)
+        labels = [name for name in table.index.names if name is not None]
+        return table.reset_index(level=labels) if labels else table
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from (
             None
         )
 
 
-def _column(path, table, names):
-    found = [name for name in table.columns if str(name).lower() in names]
-    if len(found) != 1:
-        has = f"has {', '.join(map(repr, found))}" if found else "has none"
-        raise ValueError(
-            f"{path}: one column has to be called {' or '.join(names)}; the table {has}, its "
-            f"columns begin with {', '.join(map(str, table.columns[:5]))}"
-        )
-    return found[0]
+def _name_columns(path, columns):
+    """Which of the columns name the drug and the cell line."""
+    names = []
+    for known in (DRUG, CELL):
+        found = [name for name in columns if str(name).lower() in known]
+        if len(found) != 1:
+            has = f"has {', '.join(map(repr, found))}" if found else "has none"
+            raise ValueError(
+                f"{path}: one column has to be called {' or '.join(known)}; the table {has}, its "
+                f"columns begin with {', '.join(map(str, columns[:5]))}"
+            )
+        names.append(found[0])
+    return names

@@ -43,6 +43,9 @@ def load_responses(
 ) -> Responses:
     """Read the observed profiles of a file.
 
+    Names are taken as they are written, without spaces around them: a drug may be called "NA" or
+    "007". Only empty text and LINCS's -666 are no name. Files of text are UTF-8, or else Latin-1.
+
     Parameters
     ----------
     path : the file. Where it is not found as it stands, it is looked for below ``root``, and below
@@ -50,9 +53,15 @@ def load_responses(
     root : a folder.
     genes, cells : names to keep, in the file's order; all where not given. A ``.gctx`` file is read
         no further than they need.
-    signatures : of a ``.gctx`` file, a table of its columns (LINCS ``sig_info.txt``): ``sig_id``,
-        ``cell_id`` and ``pert_iname`` or ``pert_id``, and where they are there ``pert_idose`` and
-        ``pert_itime``.
+    signatures : of a ``.gctx`` file, a table of its columns (LINCS ``sig_info.txt``), which is
+        looked for as ``path`` is: ``sig_id``, ``cell_id`` and ``pert_iname`` or ``pert_id``, and
+        where they are there ``pert_idose`` and ``pert_itime``. Where the drug's name is missing its
+        id takes its place; a missing dose or time is left out of the name.
+
+    Warns
+    -----
+    UserWarning
+        If signatures of a ``.gctx`` file are left out, since their drug or cell line is missing.
 
     Raises
     ------
@@ -60,15 +69,16 @@ def load_responses(
         Saying where the file was looked for.
     ValueError
         If the file is of no known kind, or not laid out as its kind is: naming what was found and
-        what is needed.
+        what is needed. If a name is missing elsewhere, or two would be the same.
     """
     found = _find(Path(path), root)
     kind = found.suffix.lower()
     if kind not in READERS:
         raise ValueError(f"{found} is of no known kind; pass {', '.join(READERS)}")
-    genes, cells = (None if names is None else list(names) for names in (genes, cells))
+    genes, cells = _listed("genes", genes), _listed("cells", cells)
     if kind == ".gctx":
-        return _gctx.read(found, genes, cells, signatures)
+        table = None if signatures is None else _find(Path(signatures), root)
+        return _gctx.read(found, genes, cells, table)
     if signatures is not None:
         raise ValueError(f"signatures was {str(signatures)!r}; {kind} files have no such table")
     return restrict(READERS[kind](found), genes, cells)
@@ -95,6 +105,12 @@ def restrict(responses: Responses, genes: list[str] | None, cells: list[str] | N
             responses.cells,
         )
     return responses.compact()
+
+
+def _listed(what: str, names: Iterable[str] | None) -> list[str] | None:
+    if isinstance(names, str):
+        raise ValueError(f"{what} was {names!r}; pass a list of names")
+    return None if names is None else list(names)
 
 
 def _find(path: Path, root: str | Path | None) -> Path:

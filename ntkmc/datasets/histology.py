@@ -1,14 +1,18 @@
 """Tiles of tissue and the classes they belong to, from folders and from NumPy's archives."""
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from ntkmc import _spelling
 from ntkmc.datasets._folder import ROOT_VARIABLE, data_folder
+from ntkmc.datasets._names import as_names
 from ntkmc.images import as_float, read_image
 from ntkmc.progress import Progress
 
@@ -83,8 +87,15 @@ def load_tiles(
     Raises
     ------
     FileNotFoundError : there is nothing at `path`, or it is relative and there is no data folder.
-    ValueError : what is there is laid out differently; the message says where.
+    ValueError : `split` is unknown or `size`, `per_class` or `seed` is no such number; or what is
+        there is laid out differently, and the message says where.
     """
+    if split not in _KEYS:
+        raise ValueError(f"split was {split!r}; {_spelling.nearest(split, _KEYS)}")
+    _require_whole("size", size, 1)
+    if per_class is not None:
+        _require_whole("per_class", per_class, 1)
+    _require_whole("seed", seed, 0)
     place = _located(Path(path).expanduser(), root)
     draw = _Draw(per_class, seed)
     if place.is_dir():
@@ -106,8 +117,9 @@ def area_average(image: Float[np.ndarray, "*n H H C"], size: int) -> Float[np.nd
 
     Raises
     ------
-    ValueError : an image has fewer pixels than it is to have.
+    ValueError : `size` is no whole number from 1 on, or larger than the images.
     """
+    _require_whole("size", size, 1)
     side = image.shape[-2]
     if side < size:
         raise ValueError(
@@ -124,6 +136,12 @@ def area_average(image: Float[np.ndarray, "*n H H C"], size: int) -> Float[np.nd
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     weights = np.maximum(overlap, 0) * (size / side)
     return np.einsum("ik,jl,...klc->...ijc", weights, weights, image, optimize=True)
+
+
+def _require_whole(name: str, value: Any, least: int) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ValueError(f"{name} was {value!r}; pass a whole number that is at least {least}")
 
 
 @dataclass(frozen=True)
@@ -205,6 +223,8 @@ def _image_files(folder: Path) -> list[Path]:
 
 def _from_archive(path: Path, split: Split, size: int, classes, draw: _Draw) -> Tiles:
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no .npz archive")
         with np.load(path, allow_pickle=False) as stored:
             keys = [pair for pair in _KEYS[split] if set(pair) <= set(stored.files)]
             if not keys:
@@ -214,18 +234,23 @@ def _from_archive(path: Path, split: Split, size: int, classes, draw: _Draw) -> 
                     f"is {wanted}"
                 )
             images, labels = (stored[key] for key in keys[0])
-            found = [str(name) for name in stored["classes"]] if "classes" in stored.files else None
+            found = None
+            if "classes" in stored.files:
+                found = as_names(np.ravel(stored["classes"])).tolist()
             ends = {pair[1] for pairs in _KEYS.values() for pair in pairs}
-            all_labels = [stored[key] for key in stored.files if key in ends]
+            all_labels = {key: stored[key] for key in stored.files if key in ends}
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]}") from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     images = _square(images, path)
     labels = _whole(labels, len(images), keys[0][1], path)
     if found is None:
         # A part may lack the last classes: they are counted over all parts.
-        count = 1 + max(int(part.max(initial=0)) for part in all_labels)
+        for key, part in all_labels.items():
+            if part.dtype.kind not in "iu":
+                raise ValueError(f"{path}: {key} is {part.dtype}; pass whole numbers")
+        count = 1 + max(int(part.max(initial=0)) for part in all_labels.values())
         found = [str(label) for label in range(count)]
     wrong = np.flatnonzero((labels < 0) | (labels >= len(found)))
     if wrong.size:
@@ -255,7 +280,7 @@ def _from_archive(path: Path, split: Split, size: int, classes, draw: _Draw) -> 
 
 def _names(found: list[str], classes: Sequence[str] | None) -> tuple[str, ...]:
     names = tuple(found if classes is None else classes)
-    if len(set(names)) < max(len(names), 2):
+    if len(set(names)) < max(len(names), 2) or "" in names:
         raise ValueError(
             f"the classes are {', '.join(names) or 'none'}; pass at least two, each once"
         )

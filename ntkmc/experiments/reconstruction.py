@@ -69,6 +69,7 @@ def run(
     config: ReconstructionConfig, folder: ResultsFolder, progress: Progress | None = None
 ) -> tuple[ReconstructionConfig, list[Outcome]]:
     """Run the experiment and write its results folder; metrics are written as they come."""
+    images = {name: _image(name, config.crop) for name in config.images}
     folder.write_text("config.yaml", config.to_yaml())
     report = Report(
         "Image reconstruction",
@@ -78,7 +79,9 @@ def run(
     outcomes: list[Outcome] = []
     for name, options in config.images.items():
         for seed in config.seeds:
-            case = _case(name, options, config, seed)
+            mask = datasets.random_mask(images[name].shape[:2], config.missing, seed)
+            network = architecture.network_from_dict(options.network)
+            case = Case(name, images[name], mask, network)
             for method in config.methods:
                 if progress is not None:
                     progress(f"{name}, seed {seed}: {method}", 0, None)
@@ -165,12 +168,9 @@ def _rows(outcomes: Iterable[Outcome]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _case(name: str, options: ImageConfig, config: ReconstructionConfig, seed: int) -> Case:
+def _image(name: str, crop: int | None) -> Float[np.ndarray, "H W *C"]:
     image = datasets.load_image(name).image
-    if config.crop is not None:
-        image = _middle(image, config.crop)
-    mask = datasets.random_mask(image.shape[:2], config.missing, seed)
-    return Case(name, image, mask, architecture.network_from_dict(options.network))
+    return image if crop is None else _middle(image, crop)
 
 
 def _middle(image: Float[np.ndarray, "H W *C"], side: int) -> Float[np.ndarray, "h w *C"]:

@@ -44,6 +44,8 @@ def test_means_over_areas_are_those_of_an_integral():
     np.testing.assert_allclose(turned, np.rot90(area_average(image, 4), axes=(1, 2)), atol=1e-14)
     with pytest.raises(ValueError, match="the images are 15 x 15 pixels, less than 32 x 32; pass"):
         area_average(image, 32)
+    with pytest.raises(ValueError, match="size was 0; pass a whole number"):
+        area_average(image, 0)
 
 
 def test_a_folder(folder):
@@ -103,6 +105,40 @@ def test_an_archive_with_names(tmp_path):
     np.testing.assert_allclose(loaded.images[2], area_average(images[1], 7), atol=1e-7)
     with pytest.raises(ValueError, match="AC is not among the classes T, H; pass its name"):
         load_tiles(path, "test", size=7, classes=("T", "H"))
+
+
+def test_names_of_classes_as_bytes(tmp_path):
+    """In Latin-1, and "NA" is one."""
+    names = np.array([name.encode("latin-1") for name in ("NA", "Ödem", "nan")])[:, None]
+    path = archive(tmp_path / "bytes.npz", **{**GOOD, "classes": names})
+    loaded = load_tiles(path, size=14)
+    assert loaded.classes == ("NA", "Ödem", "nan")
+    np.testing.assert_array_equal(loaded.labels, [0, 1, 1, 2])
+
+
+@pytest.mark.parametrize("place", ["folder", "archive"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": 0}, "size was 0; pass a whole number that is at least 1"),
+        ({"size": -7}, "size was -7"),
+        ({"size": 7.5}, "size was 7.5"),
+        ({"per_class": 0}, "per_class was 0; pass a whole number that is at least 1"),
+        ({"per_class": -2}, "per_class was -2"),
+        ({"per_class": 0.5}, "per_class was 0.5"),
+        ({"seed": -1}, "seed was -1; pass a whole number that is at least 0"),
+        (
+            {"split": "training"},
+            r"split was 'training'; did you mean 'train'\? \(known: train, val",
+        ),
+        ({"split": "all"}, "split was 'all'; .*known: train, val, test"),
+        ({"split": None}, "split was None; known: train, val, test"),
+    ],
+)
+def test_settings_that_make_no_sense(place, wrong, message, folder, tmp_path, unchecked):
+    path = folder if place == "folder" else archive(tmp_path / "good.npz", **GOOD)
+    with pytest.raises(ValueError, match=message):
+        load_tiles(path, **{"size": 7, **wrong})
 
 
 def test_the_real_files(data_dir):
@@ -208,6 +244,10 @@ GOOD = {"train_x": tiles(4), "train_y": np.array([0, 1, 2, 1]), "classes": ["a",
         ({"train_x": np.array([None])}, "cannot be read: Object arrays"),
         ({"train_x": tiles(0), "train_y": np.zeros(0, int)}, "there are no images"),
         ({"classes": ["a", "b", "a"]}, "the classes are a, b, a; pass at least two, each once"),
+        ({"classes": ["a", "", "c"]}, "the classes are a, , c; pass at least two, each once"),
+        ({"classes": np.array("abc")}, r"train_y\[1\] is 1, and there are 1 classes"),
+        ({"classes": None, "test_y": np.array(["a"])}, "test_y is <U1; pass whole numbers"),
+        ({"classes": None, "val_y": np.array([np.nan])}, "val_y is float64; pass whole numbers"),
     ],
 )
 def test_an_archive_that_is_laid_out_differently(tmp_path, changes, message):
@@ -220,6 +260,15 @@ def test_an_archive_that_is_laid_out_differently(tmp_path, changes, message):
 def test_files_that_are_no_archive(tmp_path):
     (tmp_path / "tiles.npz").write_text("no")
     with pytest.raises(ValueError, match=r"tiles.npz cannot be read"):
+        load_tiles(tmp_path / "tiles.npz")
+    archive(tmp_path / "tiles.npz", **GOOD)
+    whole = (tmp_path / "tiles.npz").read_bytes()
+    (tmp_path / "tiles.npz").write_bytes(whole[:300] + b"changed" + whole[307:])
+    with pytest.raises(ValueError, match=r"tiles.npz cannot be read: Bad CRC"):
+        load_tiles(tmp_path / "tiles.npz")
+    with (tmp_path / "tiles.npz").open("wb") as file:
+        np.save(file, tiles(2))
+    with pytest.raises(ValueError, match=r"tiles.npz cannot be read: it is no .npz archive"):
         load_tiles(tmp_path / "tiles.npz")
     (tmp_path / "tiles.zip").write_text("no")
     with pytest.raises(ValueError, match=r"tiles.zip: pass a folder with a sub-folder for each"):

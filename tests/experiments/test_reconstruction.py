@@ -58,5 +58,9 @@ def test_a_run_leaves_everything_behind(data_dir, tmp_path, monkeypatch):
 def test_a_part_larger_than_the_image_is_refused(data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("NTKMC_DATA", str(data_dir))
     experiment, config = load(CONFIGS[0], ["crop=1000", "methods=[biharmonic]"])
-    with pytest.raises(ValueError, match="crop was 1000, and an image is"):
-        experiment.run(config, ResultsFolder(tmp_path / "out"))
+    with (
+        pytest.raises(ValueError, match="crop was 1000, and an image is"),
+        ResultsFolder(tmp_path / "out") as folder,
+    ):
+        experiment.run(config, folder)
+    assert not (tmp_path / "out").exists()

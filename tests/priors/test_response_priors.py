@@ -219,6 +219,31 @@ def test_leave_one_out_chooses_prior_and_ridge():
         impute_responses(table, drug, cell, features, ridge_columns=1)
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"drug": [99, 0]}, r"drug goes from 0 to 99; there are \d+ names"),
+        ({"cell": [-1, 0]}, r"cell goes from -1 to 0; there are \d+ names"),
+        ({"cell": [0]}, r"cell is \(1,\) for 2 profiles; pass one for each"),
+        ({"drug": [0.0, 1.0]}, "drug is float64; pass whole numbers, places in drugs"),
+        ({"features": []}, "features is no matrix and no list of matrices"),
+        ({"features": [np.ones(4), np.ones((3, 4))]}, "features is no matrix and no list"),
+        ({"centre": np.nan}, "centre is not finite everywhere"),
+        ({"ridge_columns": 2.5}, "ridge_columns was 2.5; pass at least 2"),
+        ({"ridge": -0.5}, "ridge was -0.5; pass a number >= 0"),
+        ({"ridge": "best"}, "ridge was 'best'; pass a number >= 0, or 'loo'"),
+    ],
+)
+def test_pairs_and_settings_that_make_no_sense(table, changed, message, unchecked):
+    n, genes = table.profiles.shape
+    settings = {"drug": [0, 1], "cell": [3, 3], "features": np.eye(n + 2), **changed}
+    drug, cell = (np.array(settings.pop(axis)) for axis in ("drug", "cell"))
+    if "centre" in settings:
+        settings["centre"] = np.full((n + 2, genes), settings["centre"])
+    with pytest.raises(ValueError, match=message):
+        impute_responses(table, drug, cell, **settings)
+
+
 def test_the_fitted_multiple_of_an_imputation(table):
     drug, cell = missing(table)
     n = len(table)
