@@ -171,11 +171,16 @@ def test_row_labels_without_a_name_are_kept(run, tmp_path, labels):
     }[labels]
     frame = pd.DataFrame(np.random.default_rng(1).normal(size=(40, 6)), index, list("uvwxyz"))
     frame.iloc[2, 1] = np.nan
+    frame["when"] = pd.to_datetime([None, *["2024-02-29"] * 39])
     frame.to_parquet(tmp_path / "t.parquet")
     options = ("--no-report", "--force")
-    assert run(tmp_path / "t.parquet", "--out", tmp_path / "o.parquet", *options)[0] == 0
+    code, printed, err = run(tmp_path / "t.parquet", "--out", tmp_path / "o.parquet", *options)
+    assert code == 0, err
+    assert "left as it is: when (dates)" in printed
     filled = pd.read_parquet(tmp_path / "o.parquet")
-    pd.testing.assert_frame_equal(frame.fillna(filled), filled, check_freq=False)
+    assert filled.isna().sum().to_dict() == {**dict.fromkeys("uvwxyz", 0), "when": 1}
+    expected = frame.fillna({"v": filled["v"].iloc[2]})
+    pd.testing.assert_frame_equal(filled, expected, check_freq=False)
     assert run(tmp_path / "o.parquet", "--out", tmp_path / "o.csv", *options)[0] == 2  # no gap
     assert run(tmp_path / "t.parquet", "--out", tmp_path / "o.csv", *options)[0] == 0
     text = pd.read_csv(tmp_path / "o.csv", index_col=list(range(index.nlevels)))

@@ -88,6 +88,8 @@ def test_numbers(read, cells, options, values):
 def test_what_is_no_column_of_numbers(read, cells, kind, why):
     column = one(read, cells)
     assert column.kind == kind
+    if kind == "truth":
+        np.testing.assert_array_equal(column.numbers, [1, np.nan, 0, np.nan])
     assert column.why.startswith(why)
     blank = [cell == "" or (cell == "NA" and kind != "text") for cell in cells]
     assert column.missing.tolist() == blank
@@ -151,6 +153,8 @@ def test_separators_at_the_end_make_no_column(read):
         assert list(table.columns) == ["a", "b"]
         assert table.labels.tolist() == [0, 1]
     assert list(read("a,,b\n1,2,3\n1,,4\n").columns) == ["a", "Unnamed: 1", "b"]
+    assert read("a,b\n\n1,2\n\n3,\n\n").numbers["a"].tolist() == [1, 3]
+    np.testing.assert_array_equal(read("a\n1\n\n3\n\n").numbers["a"], [1, np.nan, 3])
     with pytest.raises(ValueError, match="line 3 has 3 cells and the header 2"):
         read("a,b\n1,2\n3,4,5\n")
     with pytest.raises(ValueError, match="check its quotes"):

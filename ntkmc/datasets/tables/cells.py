@@ -40,7 +40,7 @@ def read_cells(
     blank = np.array([cell in marked for cell in stripped], bool)
     missing = blank | np.array([cell.lower() in MARKS for cell in stripped], bool)
     rows = np.flatnonzero(~missing)
-    observed = [stripped[row] for row in rows]
+    observed = [stripped[row] for row in rows.tolist()]
     if not observed:
         return empty_column(name, len(cells)), Numerals()
     if all(cell.lower() in _TRUTH for cell in observed):
@@ -50,7 +50,7 @@ def read_cells(
     numerals, odd = read_numerals(observed, decimal)
     if not odd:
         values = np.full(len(cells), np.nan)
-        values[rows] = [numerals.parse(cell) for cell in observed]
+        values[rows] = numerals.parse(observed)
         note = _grouped(numerals, observed)
         return Column(name, "numbers", values, missing, numerals.whole, note=note), numerals
     values = np.array(stripped, object)
@@ -83,4 +83,6 @@ def _grouped(numerals: Numerals, observed: Sequence[str]) -> str:
     if numerals.group != "," or not numerals.whole or any(cell.count(",") > 1 for cell in observed):
         return ""
     cell = next(cell for cell in observed if "," in cell)
-    return f"{cell!r} as {numerals.parse_whole(cell)}; pass --decimal , if that is a decimal mark"
+    return (
+        f"{cell!r} as {numerals.parse_whole([cell])[0]}; pass --decimal , if that is a decimal mark"
+    )

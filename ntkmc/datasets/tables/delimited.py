@@ -97,10 +97,11 @@ def _decode(path: Path) -> tuple[str, str]:
 
 def _records(text: str, sep: str):
     """Rows of cells, each with the line that it begins in. Blank lines are passed over."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=sep, strict=True)
+    lines = io.StringIO(text.rstrip("\r\n"), newline="")
+    reader = csv.reader(lines, delimiter=sep, strict=True)
     before, width = 0, None
     for record in reader:
-        # In a table of one column, a blank line is an empty cell.
+        # In a table of one column, a blank line between others is an empty cell.
         if record or width == 1:
             yield before + 1, record or [""]
             width = len(record) if width is None else width
@@ -139,13 +140,10 @@ def _square(header: list[str], rows: list[list[str]], lines: list[int], sep: str
     Nameless columns at the end that hold nothing, as trailing separators make, are taken away
     from both; a row that is too short, as where the last cells are empty, is filled up.
     """
-    named = len(header)
-    while named > 1 and not header[named - 1].strip():
-        named -= 1
     filled = max((_filled(row) for row in rows), default=0)
-    width = max(named, min(filled, len(header)))
+    width = max(_filled(header), min(filled, len(header)), 1)
     one_more = {len(row) for row in rows} == {len(header) + 1}
-    if one_more and any(len(row) > len(header) and row[-1].strip() for row in rows):
+    if one_more and any(row[-1].strip() for row in rows):
         return
     del header[width:]
     for row, line in zip(rows, lines, strict=True):
@@ -159,4 +157,7 @@ def _square(header: list[str], rows: list[list[str]], lines: list[int], sep: str
 
 def _filled(row: Sequence[str]) -> int:
     """How long a row is without the empty cells at its end."""
-    return max((n for n, cell in enumerate(row, 1) if cell.strip()), default=0)
+    length = len(row)
+    while length and not row[length - 1].strip():
+        length -= 1
+    return length

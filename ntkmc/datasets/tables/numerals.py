@@ -9,6 +9,8 @@ from typing import TypeGuard
 
 _GROUPS = " '\u00a0\u202f"  # between thousands, besides the comma or point that is no decimal mark
 
+_PLAIN = re.compile(r"(?:[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\0)*+")
+
 
 @dataclass(frozen=True)
 class Numerals:
@@ -38,17 +40,22 @@ class Numerals:
             spelled = f"{float(value):,}" if self.group else repr(float(value))
         return spelled.translate({ord(","): self.group, ord("."): self.decimal}) + self.percent
 
-    def parse(self, cell: str) -> float:
-        """The number that a cell of the column spells; of percent, 5 for "5%"."""
-        plain = cell.strip().removesuffix("%").strip()
-        if self.group:
-            plain = plain.replace(self.group, "")
-        return float(plain.replace(self.decimal, "."))
+    def parse(self, cells: Sequence[str]) -> list[float]:
+        """The numbers that cells of the column spell; of percent, 5 for "5%"."""
+        return [float(cell) for cell in self._plain(cells)]
 
-    def parse_whole(self, cell: str) -> int:
+    def parse_whole(self, cells: Sequence[str]) -> list[int]:
         """The same of whole numbers, exact at any size."""
-        plain = cell.strip().removesuffix("%").strip()
-        return int(plain.replace(self.group, "") if self.group else plain)
+        return [int(cell) for cell in self._plain(cells)]
+
+    def _plain(self, cells: Sequence[str]) -> Sequence[str]:
+        """The numbers as Python spells them."""
+        if self.percent:
+            cells = [cell.strip().removesuffix("%") for cell in cells]
+        for mark, plain in ((self.group, ""), (self.decimal, ".")):
+            if mark not in ("", plain):
+                cells = [cell.replace(mark, plain) for cell in cells]
+        return cells
 
 
 def read_numerals(cells: Sequence[str], decimal: str) -> tuple[Numerals, list[int]]:
@@ -59,6 +66,10 @@ def read_numerals(cells: Sequence[str], decimal: str) -> tuple[Numerals, list[in
     cells : what is observed in a column, without blanks around it.
     decimal : the decimal mark, "." or ",".
     """
+    joined = "\0".join([*cells, ""])
+    if decimal == "." and _PLAIN.fullmatch(joined):
+        # As most columns are: a hundred times faster than cell by cell.
+        return Numerals(whole=not re.search("[.eE]", joined)), []
     matches = [_pattern(decimal).fullmatch(cell) for cell in cells]
     numbers = [match for match in matches if _is_number(match)]
     if not numbers:

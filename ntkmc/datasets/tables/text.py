@@ -54,7 +54,9 @@ class TextTable(Table):
             for row in np.flatnonzero(column.missing):
                 cell = spelled.get(found[row]) or numerals.spell(float(found[row]))
                 rows[row][place] = cell
-                completed[row] = numerals.parse(cell) if column.kind == "numbers" else found[row]
+                completed[row] = (
+                    numerals.parse([cell])[0] if column.kind == "numbers" else found[row]
+                )
             columns[name] = dataclasses.replace(
                 column, values=completed, missing=np.zeros_like(column.missing)
             )
@@ -74,12 +76,13 @@ class TextTable(Table):
             return pd.Series(column.values, dtype="boolean" if absent.any() else bool)
         if not column.whole:
             return pd.Series(column.values)
-        parse = self.numerals[column.name].parse_whole
-        whole = [None if no else parse(cell) for cell, no in zip(cells, absent, strict=True)]
-        known = [number for number in whole if number is not None]
+        observed = [cells[row] for row in np.flatnonzero(~absent).tolist()]
+        known = self.numerals[column.name].parse_whole(observed)
         if min(known) < _LARGEST.min or max(known) > _LARGEST.max:
             return pd.Series([None if no else cell for cell, no in zip(cells, absent, strict=True)])
-        return pd.Series(whole, dtype="Int64" if absent.any() else np.int64)
+        whole = pd.Series(pd.NA, range(len(cells)), "Int64")
+        whole[~absent] = known
+        return whole if absent.any() else whole.astype(np.int64)
 
 
 def read(path: Path, sep: str | None, decimal: str, na: Sequence[str]) -> TextTable:
