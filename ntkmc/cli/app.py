@@ -131,10 +131,10 @@ def complete(
 ) -> None:
     """Fill in the missing entries of a table.
 
-    Columns of numbers and of truth values are filled in. Columns of text and dates are left as they
-    are; the first one labels the rows where it can. What was in a cell is written back as it was.
-    Writes the table, a list of what was imputed with its standard deviations (OUT.imputed.csv), and
-    OUT.html.
+    Columns of numbers and of truth values are filled in, text and dates are not.
+    The first column labels the rows where it can. Cells that hold something are
+    written back as they were. Writes the table, a list of what was imputed with
+    its standard deviations (OUT.imputed.csv), and OUT.html.
     """
     from ntkmc.cli.complete import complete
 
