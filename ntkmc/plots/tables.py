@@ -11,6 +11,7 @@ from ntkmc.responses import Responses
 
 _NAMED = 60  # columns, at most, that a map has room to name
 _LETTERS = 24
+_PIXELS = 900  # of a side of the map, about, as pages show it
 
 
 def missingness_map(missing: Bool[np.ndarray, "m n"], columns: Sequence[str] = ()) -> Figure:
@@ -27,7 +28,9 @@ def missingness_map(missing: Bool[np.ndarray, "m n"], columns: Sequence[str] = (
     height = float(np.clip(width * rows / count, 1.2, 6.4))
     figure = Figure(figsize=(width, height + 0.5), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(missing, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="antialiased")
+    # Where each entry has its pixels, half-tones would smear wide ones.
+    drawn = "nearest" if max(rows, count) <= _PIXELS else "antialiased"
+    axes.imshow(missing, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation=drawn)
     axes.set_xlabel(f"{count:,} columns", fontsize=9, color=INK)
     axes.set_ylabel(f"{rows:,} rows", fontsize=9, color=INK)
     quiet(axes)
