@@ -80,9 +80,9 @@ class TextTable(Table):
         known = self.numerals[column.name].parse_whole(observed)
         if min(known) < _LARGEST.min or max(known) > _LARGEST.max:
             return pd.Series([None if no else cell for cell, no in zip(cells, absent, strict=True)])
-        whole = pd.Series(pd.NA, range(len(cells)), "Int64")
+        whole = np.zeros(len(cells), np.int64)
         whole[~absent] = known
-        return whole if absent.any() else whole.astype(np.int64)
+        return pd.Series(pd.arrays.IntegerArray(whole, absent) if absent.any() else whole)
 
 
 def read(path: Path, sep: str | None, decimal: str, na: Sequence[str]) -> TextTable:
