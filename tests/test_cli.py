@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +190,19 @@ def test_demo(run, tmp_path, monkeypatch):
         assert (tmp_path / f"{case}_cntk.png").stat().st_size > 0
         assert (tmp_path / f"{case}_kernel.png").stat().st_size > 0
     assert (tmp_path / "report.html").stat().st_size > 2**17
+
+
+def test_warnings_are_one_line_each(run, monkeypatch):
+    def warns():
+        warnings.warn("a first thing\nto know of [x]", stacklevel=1)
+        warnings.warn(":sun: another", UserWarning, stacklevel=1)
+
+    monkeypatch.setattr("ntkmc.cli.info.info", warns)
+    shown = warnings.showwarning
+    assert run("info")[1:] == (
+        "",
+        "warning: a first thing to know of [x]\nwarning: :sun: another\n",
+    )
+    assert warnings.showwarning is shown
+    with pytest.warns(UserWarning, match="another"), pytest.raises(SystemExit):
+        main(["--debug", "info"])

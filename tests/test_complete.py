@@ -1,6 +1,6 @@
 """The command that completes tables."""
 
-import importlib.util
+import re
 import sys
 
 import numpy as np
@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 
 from ntkmc.cli import main
-from ntkmc.datasets import read_table, write_table
-from ntkmc.datasets.tables import exact_csv
+
+
+def read_text(path):
+    """The cells of a file as text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 @pytest.fixture
@@ -45,33 +48,35 @@ def test_complete(run, cells):
     assert code == 0, err
     missing = frame[["a", "b", "c", "d", "dose", "kind"]].isna()
     assert f"{missing.to_numpy().sum()} of 240 entries filled in" in printed
-    filled = pd.read_csv(out, **exact_csv())
+    counts = ", ".join(f"{name} ({n})" for name, n in missing.sum().items() if n)
+    assert f"filled in: {counts}" in printed
+    assert "left as it is: tissue (text)" in printed
+    before, filled = read_text(folder / "cells.csv"), read_text(out)
     assert list(filled.columns) == list(frame.columns)
-    assert (filled["tissue"] == "skin").all()
-    assert filled["dose"].tolist() == list(range(40))
+    assert (filled != "").all(axis=None)
+    assert (filled == before.where(before != "", filled)).all(axis=None)
     assert set(filled["kind"]) == {"up", "down"}
-    assert not filled.isna().any(axis=None)
-    kept = frame["a"].notna()
-    np.testing.assert_array_equal(filled["a"][kept], frame["a"][kept])
-    imputed = pd.read_csv(folder / "new" / "filled.imputed.csv", **exact_csv())
+    imputed = read_text(folder / "new" / "filled.imputed.csv")
     assert list(imputed.columns) == ["row", "column", "value", "std"]
     assert len(imputed) == missing.to_numpy().sum()
-    assert (imputed["std"] > 0).all()
+    assert (imputed["std"].astype(float) > 0).all()
     one = imputed[imputed["column"] == "a"].iloc[0]
-    assert float(one["value"]) == filled.set_index("cell").loc[one["row"], "a"]
+    assert one["value"] == filled.set_index("cell").loc[one["row"], "a"]
     page = (folder / "new" / "filled.html").read_text()
     for words in ("Accuracy on this table", "iterative", "kNN", "data:image/png", "cell"):
         assert words in page
+    assert "7, of them text and left as they are: tissue<" in page
     code, printed, err = run(folder / "cells.csv", "--out", out)
     assert code == 2
     assert "filled.csv exists; pass --force to replace it" in err
     again = run(folder / "cells.csv", "--out", out, "--force", "--no-report")
     assert again[0] == 0
-    assert pd.read_csv(out)["kind"].isna().any()  # text that nothing was said about
+    assert "left as they are: tissue, kind (text); pass --categorical kind to fill in" in again[1]
+    assert (read_text(out)["kind"] == before["kind"]).all()
 
 
 def test_the_page_says_which_imputer_it_leaves_out(run, cells, monkeypatch):
-    monkeypatch.setattr("ntkmc.cli.complete._ITERATIVE_COLUMNS", 3)
+    monkeypatch.setattr("ntkmc.cli.complete_page._ITERATIVE_COLUMNS", 3)
     folder, _ = cells
     code, _, err = run(folder / "cells.csv", "--out", folder / "o.csv")
     assert code == 0, err
@@ -80,31 +85,109 @@ def test_the_page_says_which_imputer_it_leaves_out(run, cells, monkeypatch):
     assert "soft-impute" in page
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
-def test_formats_keep_values_and_labels(suffix, tmp_path):
-    if suffix == ".parquet" and not importlib.util.find_spec("pyarrow"):
-        pytest.skip("pyarrow is not installed")
-    frame = pd.DataFrame(
-        {"x": [1.5, np.nan], "y": [0.0, 2.0]}, index=pd.Index(["p", "q"], name="row")
-    )
-    write_table(tmp_path / f"table{suffix}", frame, "row")
-    table = read_table(tmp_path / f"table{suffix}")
-    pd.testing.assert_frame_equal(table.numbers, frame, check_index_type=False)
-    assert table.index == "row"
-    assert table.text == ()
+def test_cells_come_back_and_gaps_are_spelled_as_their_column_is(run, tmp_path):
+    """Whole numbers, percent, thousands, truth values, codes and text that looks like a gap."""
+    rows = range(1, 21)
+    gap = {3: ("n",), 5: ("share",), 7: ("pay", "when"), 9: ("on", "x"), 11: ("big",)}
+    columns = {
+        "name": lambda i: ("NA", "null", "aspirin", "n/a")[i % 4],
+        "n": lambda i: f"{i:03d}",
+        "share": lambda i: f"{i * 2} %",
+        "pay": lambda i: f'"{i * 1500:,}"',
+        "on": lambda i: "TRUE" if i % 2 else "FALSE",
+        "x": lambda i: f"{i}.50",
+        "big": lambda i: str(9007199254740993 + 2 * i),
+        "odd": lambda i: "?" if i == 2 else str(i),
+        "when": lambda i: f"{i:02d}.03.2024",
+        "nothing": lambda i: "",
+    }
+    lines = [
+        ",".join("" if name in gap.get(i, ()) else cell(i) for name, cell in columns.items())
+        for i in rows
+    ]
+    (tmp_path / "t.csv").write_bytes("\r\n".join([",".join(columns), *lines, ""]).encode())
+    code, printed, err = run(tmp_path / "t.csv", "--out", tmp_path / "o.csv", "--no-report")
+    assert code == 0, err
+    assert "filled in: n (1), share (1), pay (1), on (1), x (1), big (1)" in printed
+    assert "read: pay, '1,500' as 1500; pass --decimal , if" in printed
+    assert "left as it is: name (text)\n" in printed
+    assert "odd (numbers but for '?' in row 2 (line 3); pass --na '?' if that is a gap)" in printed
+    assert "left as it is: when (dates)" in printed
+    assert "left as it is: nothing (nothing observed)" in printed
+    assert (tmp_path / "o.csv").read_bytes().count(b"\r\n") == 21
+    before, after = read_text(tmp_path / "t.csv"), read_text(tmp_path / "o.csv")
+    assert (after == before.where(before != "", after)).all(axis=None)
+    filled = {name: after[name][row - 1] for row, names in gap.items() for name in names}
+    assert re.fullmatch(r"\d{3}", filled["n"])
+    assert re.fullmatch(r"\d+ %", filled["share"])
+    assert re.fullmatch(r"\d+,\d{3}", filled["pay"])
+    assert filled["on"] in ("TRUE", "FALSE")
+    assert 5 < float(filled["x"]) < 15
+    assert filled["big"].isdigit()
+    assert filled["when"] == ""
+    again = run(tmp_path / "t.csv", "--out", tmp_path / "o2.csv", "--no-report", "--na", "?")
+    assert "odd (1)" in again[1]
+    assert read_text(tmp_path / "o2.csv")["odd"][1].isdigit()
 
 
-def test_columns_are_recognised(tmp_path):
-    def read(text):
-        (tmp_path / "t.csv").write_text(text)
-        return read_table(tmp_path / "t.csv")
+def test_a_decimal_comma_is_read_and_written(run, tmp_path):
+    lines = [
+        f"{i};{'' if i == 4 else f'1.{i:03d},25'};{'' if i == 6 else f'{i},5'}"
+        for i in range(10, 30)
+    ]
+    lines[4], lines[9] = "14;;14,5", "19;1.019,25;"
+    (tmp_path / "t.csv").write_text("k;v;w\n" + "\n".join(lines) + "\n")
+    options = ("--out", tmp_path / "o.csv", "--no-report", "--decimal", ",")
+    code, printed, err = run(tmp_path / "t.csv", *options)
+    assert code == 0, err
+    assert "filled in: v (1), w (1)" in printed
+    after = (tmp_path / "o.csv").read_text().splitlines()
+    assert re.fullmatch(r"14;\d\.\d{3},\d+;14,5", after[5])
+    assert re.fullmatch(r"19;1\.019,25;\d+,\d+", after[10])
+    assert [line for n, line in enumerate(after[1:]) if n not in (4, 9)] == [
+        line for n, line in enumerate(lines) if n not in (4, 9)
+    ]
 
-    assert read("id,x\n7,1\n8,\n").index == "id"
-    assert read("year,x\n7,1\n8,\n").index is None
-    assert read("name,x\na,1\na,2\n").text == ("name",)
-    assert read("x,on\n1,True\n2,False\n").numbers["on"].tolist() == [1, 0]
-    np.savez(tmp_path / "bare.npz", np.array([[1.0, np.nan]]))
-    assert np.isnan(read_table(tmp_path / "bare.npz").numbers.iloc[0, 1])
+
+def test_a_mark_among_categories_is_said(run, cells):
+    folder, frame = cells
+    frame.fillna({"kind": "NA"}).to_csv(folder / "r.csv", index=False)
+    options = ("--out", folder / "o.csv", "--no-report", "--categorical", "kind")
+    _, printed, err = run(folder / "r.csv", *options)
+    assert "warning: 'NA' in column 'kind' is taken for a category; pass --na NA if" in err
+    assert "kind" not in printed
+    _, printed, err = run(folder / "r.csv", *options, "--force", "--na", "NA")
+    assert "warning" not in err
+    assert "kind (" in printed
+
+
+@pytest.mark.parametrize("labels", ["dates", "levels", "numbers"])
+def test_row_labels_without_a_name_are_kept(run, tmp_path, labels):
+    pytest.importorskip("pyarrow")
+    index = {
+        "dates": pd.date_range("2023-05-01", periods=40, freq="h", tz="UTC"),
+        "levels": pd.MultiIndex.from_product([["b", "a"], range(20)]),
+        "numbers": pd.Index(np.arange(40) * 3 % 41 / 2),
+    }[labels]
+    frame = pd.DataFrame(np.random.default_rng(1).normal(size=(40, 6)), index, list("uvwxyz"))
+    frame.iloc[2, 1] = np.nan
+    frame["when"] = pd.to_datetime([None, *["2024-02-29"] * 39])
+    frame.to_parquet(tmp_path / "t.parquet")
+    options = ("--no-report", "--force")
+    code, printed, err = run(tmp_path / "t.parquet", "--out", tmp_path / "o.parquet", *options)
+    assert code == 0, err
+    assert "left as it is: when (dates)" in printed
+    filled = pd.read_parquet(tmp_path / "o.parquet")
+    assert filled.isna().sum().to_dict() == {**dict.fromkeys("uvwxyz", 0), "when": 1}
+    expected = frame.fillna({"v": filled["v"].iloc[2]})
+    pd.testing.assert_frame_equal(filled, expected, check_freq=False)
+    assert run(tmp_path / "o.parquet", "--out", tmp_path / "o.csv", *options)[0] == 2  # no gap
+    assert run(tmp_path / "t.parquet", "--out", tmp_path / "o.csv", *options)[0] == 0
+    text = pd.read_csv(tmp_path / "o.csv", index_col=list(range(index.nlevels)))
+    assert [str(label) for label in text.index] == [str(label) for label in index]
+    imputed = pd.read_csv(tmp_path / "o.imputed.csv")
+    assert list(imputed.columns)[-3:] == ["column", "value", "std"]
+    assert imputed.shape == (1, index.nlevels + 3)
 
 
 def test_complete_refuses_in_one_line(run, cells, monkeypatch):
@@ -121,13 +204,21 @@ def test_complete_refuses_in_one_line(run, cells, monkeypatch):
     refused("pass a file that ends in .csv, .parquet, .npz", folder / "t.xls", *out)
     refused("--out was", table, "--out", folder / "o.txt")
     refused("holds numbers alone", table, "--out", folder / "o.npz")
+    (folder / "folder.csv").mkdir()
+    refused("folder.csv is a folder", table, "--out", folder / "folder.csv", "--force")
+    refused("nothing can be written in", table, "--out", table / "o.csv")
+    refused("decimal was ';'", table, *out, "--decimal", ";")
+    refused("sep was ';;'; pass one character", table, *out, "--sep", ";;")
     refused("--categorical names 'knid'; the table's columns", table, *out, "--categorical", "knid")
     for name, text, words in (
         ("text", "a,b\nu,v\nu,w\n", "has no column of numbers, only text (a, b)"),
         ("full", "a,b\n1,2\n3,4\n", "has no missing entry"),
         ("empty", "", "not a table"),
         ("twice", "a,a.1\n1,2\n", "has no missing entry"),
-        ("infinite", "a,b\n1,inf\n2,\n", "contains infinity"),
+        ("infinite", "a,b\n1,inf\n2,\n", "column 'b' contains infinity ('inf' in row 1)"),
+        ("large", "a,b,c\n1,2,\n2,-1e999,3\n", "column 'b' contains infinity ('-1e999' in row 2)"),
+        ("double", "a,b,a\n1,2,3\n,,\n", "column 'a' is there twice"),
+        ("odd", "v,w\n?,1\n2,1\n3,1\n", "left as they are: numbers but for '?' in row 1"),
         ("nothing", "a,b\n,\n,\n", "no observed value at all"),
     ):
         (folder / f"{name}.csv").write_text(text)
@@ -136,6 +227,15 @@ def test_complete_refuses_in_one_line(run, cells, monkeypatch):
     refused("broken.npz: not a table", folder / "broken.npz", *out)
     np.savez(folder / "two.npz", a=np.eye(2), b=np.eye(2))
     refused("it holds a, b; name the matrix 'table'", folder / "two.npz", *out)
+    np.savez(folder / "dup.npz", table=np.eye(2), columns=["b", "b"])
+    refused("column 'b' is there twice", folder / "dup.npz", *out)
+    np.savez(folder / "short.npz", table=np.eye(2), rows=["p"])
+    refused(
+        "'rows' has the shape (1,); pass one for each of the 2 rows", folder / "short.npz", *out
+    )
+    (folder / "cut.npz").write_bytes((folder / "dup.npz").read_bytes()[:-30])
+    refused("cut.npz: not a table", folder / "cut.npz", *out)
+    refused("sep, decimal and na are of text files", folder / "dup.npz", *out, "--na", "?")
     (folder / "t.parquet").touch()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     refused('pip install "ntkmc[parquet]"', folder / "t.parquet", *out)

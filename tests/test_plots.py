@@ -93,3 +93,16 @@ def test_rows_of_images_have_their_class_beside_them():
     figure = plots.image_rows({"a": rng.random((3, 4, 4, 3)), "b": rng.random((3, 4, 4, 3))})
     assert len(figure.axes) == 6
     assert [axes.get_ylabel() for axes in figure.axes] == ["a", "", "", "b", "", ""]
+
+
+def test_a_map_of_gaps_names_its_columns():
+    missing = rng.random((5, 3)) < 0.5
+    names = ["dose", "cost in $ and $", "a name that is much too long for it"]
+    (axes,) = plots.missingness_map(missing, names).axes
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert shown == ["dose", "cost in $ and $", "a name that is much t..."]
+    axes.figure.canvas.draw()  # a formula that is none would be refused
+    np.testing.assert_array_equal(axes.images[0].get_array(), missing)
+    many = plots.missingness_map(np.ones((4, 150), bool), [f"c{n}" for n in range(150)])
+    shown = [label.get_text() for label in many.axes[0].get_xticklabels()]
+    assert shown == [f"c{n}" for n in range(0, 150, 3)]

@@ -6,19 +6,25 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ntkmc.cli.console import refuse
+from ntkmc.cli.console import refuse, tidy_warnings
 
 
 class _Commands(TyperGroup):
-    """Turns an error that is the user's to mend into one line on stderr and exit code 2."""
+    """Turns an error that is the user's to mend into one line on stderr and exit code 2.
+
+    Warnings are one line each, too. Under ``--debug`` both are Python's own.
+    """
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        if ctx.params.get("debug"):
             return super().invoke(ctx)
+        try:
+            with tidy_warnings():
+                return super().invoke(ctx)
         except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
             # Exit and Abort are RuntimeErrors of typer's own, ImportErrors say which package to
             # install; anything else is a fault of the program, whose traceback should be seen.
-            if ctx.params.get("debug") or isinstance(error, typer.Exit | typer.Abort):
+            if isinstance(error, typer.Exit | typer.Abort):
                 raise
             refuse(error)
             raise typer.Exit(2) from None
@@ -101,11 +107,22 @@ def inpaint(
 
 @app.command()
 def complete(
-    table: Annotated[Path, typer.Argument(help="A .csv, .parquet or .npz file.")],
+    table: Annotated[Path, typer.Argument(help="A .csv, .tsv, .parquet or .npz file.")],
     out: Annotated[Path, typer.Option(help="File to write, in any of these formats.")],
     categorical: Annotated[
         list[str] | None,
         typer.Option(help="A column of categories, filled in with one of them. Repeatable."),
+    ] = None,
+    sep: Annotated[
+        str | None,
+        typer.Option(
+            help="What separates cells of a text file: found from the file, if not given."
+        ),
+    ] = None,
+    decimal: Annotated[str, typer.Option(help="Decimal mark of a text file: . or ,")] = ".",
+    na: Annotated[
+        list[str] | None,
+        typer.Option(help="A cell that marks what is missing, such as '?'. Repeatable."),
     ] = None,
     report: Annotated[
         bool, typer.Option(help="Write a page about it, with the accuracy on this table.")
@@ -114,12 +131,14 @@ def complete(
 ) -> None:
     """Fill in the missing entries of a table.
 
-    Columns of text are left as they are; the first one labels the rows where it can. Writes the
-    table, a list of what was imputed with its standard deviations (OUT.imputed.csv), and OUT.html.
+    Columns of numbers and of truth values are filled in, text and dates are not.
+    The first column labels the rows where it can. Cells that hold something are
+    written back as they were. Writes the table, a list of what was imputed with
+    its standard deviations (OUT.imputed.csv), and OUT.html.
     """
     from ntkmc.cli.complete import complete
 
-    complete(table, out, categorical or [], report, force)
+    complete(table, out, categorical or [], report, force, sep, decimal, na or [])
 
 
 @app.command()

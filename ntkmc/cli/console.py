@@ -2,24 +2,47 @@
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ntkmc.progress import Progress
 
 
 def refuse(error: BaseException) -> None:
     """Say on stderr, in one line, what is wrong."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(message)}")
+    _say_on_stderr("error:", "bold red", str(error) or type(error).__name__)
+
+
+def warn(message: str) -> None:
+    """Say on stderr, in one line, what to look out for."""
+    _say_on_stderr("warning:", "bold yellow", message)
+
+
+@contextlib.contextmanager
+def tidy_warnings() -> Iterator[None]:
+    """Python's warnings as lines of `warn`, for as long as the context lasts."""
+
+    def show(message, category, filename, lineno, file=None, line=None) -> None:
+        warn(str(message))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def say(message: str) -> None:
     """Print a line of the answer."""
-    Console(soft_wrap=True, highlight=False).print(escape(message))
+    Console(soft_wrap=True).print(Text(message))
+
+
+def _say_on_stderr(word: str, style: str, message: str) -> None:
+    line = Text.assemble((word, style), " ", " ".join(message.split()))
+    Console(stderr=True, soft_wrap=True).print(line)
 
 
 @contextlib.contextmanager

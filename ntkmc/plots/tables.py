@@ -9,18 +9,38 @@ from matplotlib.figure import Figure
 from ntkmc.plots._style import ACCENT, INK, LINES, quiet
 from ntkmc.responses import Responses
 
+_NAMED = 60  # columns, at most, that a map has room to name
+_LETTERS = 24
+_PIXELS = 900  # of a side of the map, about, as pages show it
 
-def missingness_map(missing: Bool[np.ndarray, "m n"]) -> Figure:
-    """Which entries of a table are missing; large tables are averaged down to half-tones."""
-    rows, columns = missing.shape
+
+def missingness_map(missing: Bool[np.ndarray, "m n"], columns: Sequence[str] = ()) -> Figure:
+    """Which entries of a table are missing; large tables are averaged down to half-tones.
+
+    Parameters
+    ----------
+    missing : (m, n), True where missing.
+    columns : names of the columns, which are written below them (every k-th, where there is no room
+        for more); without them columns are numbered.
+    """
+    rows, count = missing.shape
     width = 6.4
-    height = float(np.clip(width * rows / columns, 1.2, 6.4))
+    height = float(np.clip(width * rows / count, 1.2, 6.4))
     figure = Figure(figsize=(width, height + 0.5), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(missing, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="antialiased")
-    axes.set_xlabel(f"{columns:,} columns", fontsize=9, color=INK)
+    # Where each entry has its pixels, half-tones would smear wide ones.
+    drawn = "nearest" if max(rows, count) <= _PIXELS else "antialiased"
+    axes.imshow(missing, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation=drawn)
+    axes.set_xlabel(f"{count:,} columns", fontsize=9, color=INK)
     axes.set_ylabel(f"{rows:,} rows", fontsize=9, color=INK)
     quiet(axes)
+    if columns:
+        places = range(0, count, -(-count // _NAMED))
+        names = [columns[place] for place in places]
+        short = [n if len(n) <= _LETTERS else f"{n[: _LETTERS - 3]}..." for n in names]
+        # A name with dollar signs is no formula.
+        axes.set_xticks(places, short, rotation=90, parse_math=False)
+        axes.tick_params(axis="x", labelsize=6)
     return figure
 
 
