@@ -35,7 +35,7 @@ class InpaintResult:
         the input's range of values only where it is an integer type).
     prediction : float64, what the network says at every pixel, observed ones included.
     mask : (H, W), True where observed.
-    solve : report of the solver.
+    solve : report of the solver; its weights are w of `inpaint`, in the image's units.
     kernel : the kernel, on the padded torus or grid.
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
@@ -77,13 +77,15 @@ def inpaint(
 ) -> InpaintResult:
     r"""Complete an image with an infinitely wide convolutional network.
 
-    Training the network on the observed pixels S until its error is zero predicts
+    Training the network on the observed pixels S, less their mean m, until its error is zero
+    predicts
 
-    .. math:: \hat y(x) = \sum_{x' \in S} K(x, x')\, w_{x'}, \qquad
-              (K_{SS} + \lambda\, \overline{K_{xx}}\, I)\, w = y_S,
+    .. math:: \hat y(x) = m + \sum_{x' \in S} K(x, x')\, w_{x'}, \qquad
+              (K_{SS} + \lambda\, \overline{K_{xx}}\, I)\, w = y_S - m,
 
-    with K the network's tangent kernel (matrix-completion paper, Eqs. 3 and 4), each channel on
-    its own. The image is padded with unobserved pixels to the torus the kernel lives on.
+    with K the network's tangent kernel (matrix-completion paper, Eqs. 3 and 4, there with m = 0),
+    each channel on its own. So the completion of a y + b is a times that of y, plus b: an image may
+    be in any units. The image is padded with unobserved pixels to the torus the kernel lives on.
 
     Parameters
     ----------
@@ -151,20 +153,24 @@ def inpaint(
     rows, columns = np.nonzero(mask)
     prepared = chosen.prepare(built, (rows, columns), progress)
     clock.start("solve")
-    scale = _scale(image)
-    values = image[mask].astype(np.float64) / scale
-    solve = prepared.solve(values, progress)
+    observed = image[mask].astype(np.float64)
+    mean = observed.mean(axis=0)
+    values = observed - mean
+    # The kernel is multiplied in its own precision, whose range need not be that of the image.
+    scale = np.abs(values).max() or 1.0
+    solve = prepared.solve(values / scale, progress)
     clock.start("prediction")
     with enable_x64():
         weights = np.zeros((*built.shape, *image.shape[2:]))
         weights[:height, :width][mask] = solve.weights
         planes = jnp.asarray(weights.reshape(*built.shape, -1).transpose(2, 0, 1))
         everywhere = np.asarray(built.matvec(planes)).transpose(1, 2, 0)
-    prediction = everywhere[:height, :width].reshape(image.shape) * scale
+    prediction = everywhere[:height, :width].reshape(image.shape) * scale + mean
+    solve = dataclasses.replace(solve, weights=solve.weights * scale)
     uncertainty = None
     if return_std:
         clock.start("uncertainty")
-        uncertainty = quantify(prepared, built, mask, values, solve, chosen.ridge, scale, progress)
+        uncertainty = quantify(prepared, built, mask, values, solve, chosen.ridge, progress)
     clock.stop()
     return InpaintResult(
         _compose(image, mask, prediction),
@@ -182,9 +188,8 @@ def inpaint(
 def _select(name, image, mask, prior, kind, ridge, dtype, progress) -> Selection:
     if name != "auto":
         raise ValueError(f"network was {name!r}; pass 'auto', or a Sequential or Parallel")
-    observed = keep_observed(image, mask) / _scale(image)
     return choose_network(
-        observed, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
+        image, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
     )
 
 
@@ -288,7 +293,3 @@ def _compose(image, mask, prediction):
         limits = np.iinfo(image.dtype)
         prediction = np.rint(prediction).clip(limits.min, limits.max)
     return keep_observed(image, mask, prediction.astype(image.dtype))
-
-
-def _scale(image):
-    return np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
