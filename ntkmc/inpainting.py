@@ -1,6 +1,7 @@
 """Inpainting: the missing pixels of an image by kernel regression on the observed ones."""
 
 import dataclasses
+import numbers
 import time
 
 import jax.numpy as jnp
@@ -8,13 +9,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ntkmc._compat import enable_x64
-from ntkmc.architecture import Network, autoencoder, check
+from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, check
 from ntkmc.images import keep_observed
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.selection import Selection, choose_network
 from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Progress, Solver, SolveResult
-from ntkmc.uncertainty import Uncertainty, quantify
+from ntkmc.solvers.result import check_ridge, check_rtol
+from ntkmc.uncertainty import Uncertainty, check_enough, quantify
 
 MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
@@ -125,13 +127,16 @@ def inpaint(
     """
     image = _check_image(image)
     mask = _check_mask(mask, image)
+    _check_settings(network, prior, ridge, rtol, margin, kernel)
+    if return_std:
+        check_enough(int(mask.sum()))
     clock = _Clock(progress)
     selection = None
     if kernel is not None:
         network = kernel.network
     elif isinstance(network, str):
         clock.start("choosing a network")
-        selection = _select(network, image, mask, prior, kind, ridge, dtype, progress)
+        selection = _select(image, mask, prior, kind, ridge, dtype, progress)
         network, ridge = selection.network, selection.ridge
     elif network is None:
         network = autoencoder(6)
@@ -185,9 +190,7 @@ def inpaint(
     )
 
 
-def _select(name, image, mask, prior, kind, ridge, dtype, progress) -> Selection:
-    if name != "auto":
-        raise ValueError(f"network was {name!r}; pass 'auto', or a Sequential or Parallel")
+def _select(image, mask, prior, kind, ridge, dtype, progress) -> Selection:
     return choose_network(
         image, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
     )
@@ -196,8 +199,6 @@ def _select(name, image, mask, prior, kind, ridge, dtype, progress) -> Selection
 def _with_margin(shape, margin, periodic, kernel, prior):
     if margin is None:
         margin = MARGIN if periodic else 0
-    if margin < 0:
-        raise ValueError(f"margin was {margin}; pass a number of pixels, at least 0")
     if margin and (kernel is not None or not isinstance(prior, IIDPrior)):
         raise ValueError(
             f"margin was {margin}, and the kernel or the features say how large the grid is: "
@@ -276,12 +277,34 @@ def _check_mask(mask, image) -> np.ndarray:
     return mask
 
 
+def _check_settings(network, prior, ridge, rtol, margin: int | None, kernel):
+    """Refuse what would only be noticed in the middle of the work, or never."""
+    named = isinstance(network, str) and network == "auto"
+    if not (network is None or named or isinstance(network, Sequential | Parallel)):
+        raise ValueError(
+            f"network was {network!r}; pass 'auto', or a Sequential or Parallel, such as "
+            "autoencoder(6)"
+        )
+    if not isinstance(prior, IIDPrior) and np.ndim(prior) != 3:
+        raise ValueError(
+            f"prior was a {type(prior).__name__} of shape {np.shape(prior)}; pass features "
+            "(channels, H, W), or a prior with independent entries, such as IIDUniform(0, 0.1)"
+        )
+    if ridge is not None:
+        check_ridge(ridge)
+    check_rtol(rtol)
+    if margin is not None and not (isinstance(margin, numbers.Integral) and margin >= 0):
+        raise ValueError(f"margin was {margin!r}; pass a whole number of pixels, at least 0")
+    if kernel is not None and not isinstance(kernel, GridKernel):
+        raise ValueError(f"kernel was a {type(kernel).__name__}; pass a GridKernel")
+
+
 def _choose(solver, direct, ridge, rtol) -> Solver:
-    if not isinstance(solver, str):
+    if isinstance(solver, Solver):
         return solver
     if solver == "auto":
         solver = "cholesky" if direct else "conjugate_gradient"
-    if solver not in SOLVERS:
+    if not isinstance(solver, str) or solver not in SOLVERS:
         raise ValueError(
             f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object"
         )

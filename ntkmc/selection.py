@@ -20,7 +20,7 @@ from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.local import Neighbourhoods, hold_out
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, SingularKernelError
-from ntkmc.solvers.result import larger_ridge
+from ntkmc.solvers.result import check_ridge, larger_ridge
 
 RIDGES = (0.0, 1e-4, 5e-4)
 WEIGHTS = (0.03, 0.3, 3.0, 30.0)  # of a branch's mean diagonal, relative to that of the others
@@ -142,6 +142,8 @@ def choose_network(
     if kind not in Kernels._fields:
         raise ValueError(f"kind was {kind!r}; expected 'ntk' or 'nngp'")
     dtype = checked_dtype(dtype)
+    if ridge is not None:
+        check_ridge(ridge)
     image = np.asarray(image, np.float64)
     centred = keep_observed(image - image[mask].mean(axis=0), mask)
     samples = hold_out(centred, mask, held_out, neighbours, seed)

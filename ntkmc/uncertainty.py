@@ -129,6 +129,12 @@ def describe(uncertainty: Uncertainty) -> dict[str, str]:
     }
 
 
+def check_enough(pixels: int) -> None:
+    """Refuse a number of observed pixels that no distribution can be fitted to."""
+    if pixels < FEWEST:
+        raise ValueError(f"pixels are {pixels}; fitting a distribution takes at least {FEWEST}")
+
+
 def fit_noise(
     kernel: KernelOperator,
     pixels: Pixels,
@@ -165,8 +171,7 @@ def fit_noise(
     pixels = check_pixels(pixels, kernel)
     n = len(pixels[0])
     values = check_values(values, n).reshape(n, -1)
-    if n < FEWEST:
-        raise ValueError(f"pixels are {n}; fitting a distribution takes at least {FEWEST}")
+    check_enough(n)
     if not len(ridges):
         raise ValueError("ridges is empty; pass at least one, such as (0.0,)")
     for ridge in ridges:
