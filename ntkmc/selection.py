@@ -108,7 +108,8 @@ def choose_network(
     .. math:: \hat y(x) = k_x^T (K_{NN} + \lambda\, \overline{K_{xx}}\, I)^{-1} y_N,
 
     which is the exact solution but for the pixels farther away (local kriging), of values less the
-    mean of those observed, as in `ntkmc.inpaint`. What is minimised
+    mean of those observed, as in `ntkmc.inpaint`, and of levels around it (see
+    `ntkmc.local.Neighbourhoods.errors`). What is minimised
     is the product of the squared error, which PSNR measures, and of the squared error relative to
     the contrast around each pixel, which SSIM does. First every candidate alone, with each ridge;
     then `Parallel` networks, grown branch by branch from the best of them as long as a branch takes
