@@ -1,6 +1,7 @@
 """Inpainting: the missing pixels of an image by kernel regression on the observed ones."""
 
 import dataclasses
+import numbers
 import time
 
 import jax.numpy as jnp
@@ -8,13 +9,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ntkmc._compat import enable_x64
-from ntkmc.architecture import Network, autoencoder, check
+from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, check
 from ntkmc.images import keep_observed
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.selection import Selection, choose_network
 from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Progress, Solver, SolveResult
-from ntkmc.uncertainty import Uncertainty, quantify
+from ntkmc.solvers.result import check_ridge, check_rtol
+from ntkmc.uncertainty import Uncertainty, check_enough, quantify
 
 MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
@@ -35,7 +37,7 @@ class InpaintResult:
         the input's range of values only where it is an integer type).
     prediction : float64, what the network says at every pixel, observed ones included.
     mask : (H, W), True where observed.
-    solve : report of the solver.
+    solve : report of the solver; its weights are w of `inpaint`, in the image's units.
     kernel : the kernel, on the padded torus or grid.
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
@@ -77,13 +79,15 @@ def inpaint(
 ) -> InpaintResult:
     r"""Complete an image with an infinitely wide convolutional network.
 
-    Training the network on the observed pixels S until its error is zero predicts
+    Training the network on the observed pixels S, less their mean m, until its error is zero
+    predicts
 
-    .. math:: \hat y(x) = \sum_{x' \in S} K(x, x')\, w_{x'}, \qquad
-              (K_{SS} + \lambda\, \overline{K_{xx}}\, I)\, w = y_S,
+    .. math:: \hat y(x) = m + \sum_{x' \in S} K(x, x')\, w_{x'}, \qquad
+              (K_{SS} + \lambda\, \overline{K_{xx}}\, I)\, w = y_S - m,
 
-    with K the network's tangent kernel (matrix-completion paper, Eqs. 3 and 4), each channel on
-    its own. The image is padded with unobserved pixels to the torus the kernel lives on.
+    with K the network's tangent kernel (matrix-completion paper, Eqs. 3 and 4, there with m = 0),
+    each channel on its own. So the completion of a y + b is a times that of y, plus b: an image may
+    be in any units. The image is padded with unobserved pixels to the torus the kernel lives on.
 
     Parameters
     ----------
@@ -123,13 +127,16 @@ def inpaint(
     """
     image = _check_image(image)
     mask = _check_mask(mask, image)
+    _check_settings(network, prior, ridge, rtol, margin, kernel)
+    if return_std:
+        check_enough(int(mask.sum()))
     clock = _Clock(progress)
     selection = None
     if kernel is not None:
         network = kernel.network
     elif isinstance(network, str):
         clock.start("choosing a network")
-        selection = _select(network, image, mask, prior, kind, ridge, dtype, progress)
+        selection = _select(image, mask, prior, kind, ridge, dtype, progress)
         network, ridge = selection.network, selection.ridge
     elif network is None:
         network = autoencoder(6)
@@ -151,20 +158,24 @@ def inpaint(
     rows, columns = np.nonzero(mask)
     prepared = chosen.prepare(built, (rows, columns), progress)
     clock.start("solve")
-    scale = _scale(image)
-    values = image[mask].astype(np.float64) / scale
-    solve = prepared.solve(values, progress)
+    observed = image[mask].astype(np.float64)
+    mean = observed.mean(axis=0)
+    values = observed - mean
+    # The kernel is multiplied in its own precision, whose range need not be that of the image.
+    scale = np.abs(values).max() or 1.0
+    solve = prepared.solve(values / scale, progress)
     clock.start("prediction")
     with enable_x64():
         weights = np.zeros((*built.shape, *image.shape[2:]))
         weights[:height, :width][mask] = solve.weights
         planes = jnp.asarray(weights.reshape(*built.shape, -1).transpose(2, 0, 1))
         everywhere = np.asarray(built.matvec(planes)).transpose(1, 2, 0)
-    prediction = everywhere[:height, :width].reshape(image.shape) * scale
+    prediction = everywhere[:height, :width].reshape(image.shape) * scale + mean
+    solve = dataclasses.replace(solve, weights=solve.weights * scale)
     uncertainty = None
     if return_std:
         clock.start("uncertainty")
-        uncertainty = quantify(prepared, built, mask, values, solve, chosen.ridge, scale, progress)
+        uncertainty = quantify(prepared, built, mask, values, solve, chosen.ridge, progress)
     clock.stop()
     return InpaintResult(
         _compose(image, mask, prediction),
@@ -179,20 +190,15 @@ def inpaint(
     )
 
 
-def _select(name, image, mask, prior, kind, ridge, dtype, progress) -> Selection:
-    if name != "auto":
-        raise ValueError(f"network was {name!r}; pass 'auto', or a Sequential or Parallel")
-    observed = keep_observed(image, mask) / _scale(image)
+def _select(image, mask, prior, kind, ridge, dtype, progress) -> Selection:
     return choose_network(
-        observed, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
+        image, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
     )
 
 
 def _with_margin(shape, margin, periodic, kernel, prior):
     if margin is None:
         margin = MARGIN if periodic else 0
-    if margin < 0:
-        raise ValueError(f"margin was {margin}; pass a number of pixels, at least 0")
     if margin and (kernel is not None or not isinstance(prior, IIDPrior)):
         raise ValueError(
             f"margin was {margin}, and the kernel or the features say how large the grid is: "
@@ -271,12 +277,34 @@ def _check_mask(mask, image) -> np.ndarray:
     return mask
 
 
+def _check_settings(network, prior, ridge, rtol, margin: int | None, kernel):
+    """Refuse what would only be noticed in the middle of the work, or never."""
+    named = isinstance(network, str) and network == "auto"
+    if not (network is None or named or isinstance(network, Sequential | Parallel)):
+        raise ValueError(
+            f"network was {network!r}; pass 'auto', or a Sequential or Parallel, such as "
+            "autoencoder(6)"
+        )
+    if not isinstance(prior, IIDPrior) and np.ndim(prior) != 3:
+        raise ValueError(
+            f"prior was a {type(prior).__name__} of shape {np.shape(prior)}; pass features "
+            "(channels, H, W), or a prior with independent entries, such as IIDUniform(0, 0.1)"
+        )
+    if ridge is not None:
+        check_ridge(ridge)
+    check_rtol(rtol)
+    if margin is not None and not (isinstance(margin, numbers.Integral) and margin >= 0):
+        raise ValueError(f"margin was {margin!r}; pass a whole number of pixels, at least 0")
+    if kernel is not None and not isinstance(kernel, GridKernel):
+        raise ValueError(f"kernel was a {type(kernel).__name__}; pass a GridKernel")
+
+
 def _choose(solver, direct, ridge, rtol) -> Solver:
-    if not isinstance(solver, str):
+    if isinstance(solver, Solver):
         return solver
     if solver == "auto":
         solver = "cholesky" if direct else "conjugate_gradient"
-    if solver not in SOLVERS:
+    if not isinstance(solver, str) or solver not in SOLVERS:
         raise ValueError(
             f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object"
         )
@@ -288,7 +316,3 @@ def _compose(image, mask, prediction):
         limits = np.iinfo(image.dtype)
         prediction = np.rint(prediction).clip(limits.min, limits.max)
     return keep_observed(image, mask, prediction.astype(image.dtype))
-
-
-def _scale(image):
-    return np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0

@@ -14,12 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from ntkmc import memory
 from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, describe
+from ntkmc.images import keep_observed
 from ntkmc.kernels import _table, covers, predicted_bytes
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.local import Neighbourhoods, hold_out
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, SingularKernelError
-from ntkmc.solvers.result import larger_ridge
+from ntkmc.solvers.result import check_ridge, larger_ridge
 
 RIDGES = (0.0, 1e-4, 5e-4)
 WEIGHTS = (0.03, 0.3, 3.0, 30.0)  # of a branch's mean diagonal, relative to that of the others
@@ -106,7 +107,9 @@ def choose_network(
 
     .. math:: \hat y(x) = k_x^T (K_{NN} + \lambda\, \overline{K_{xx}}\, I)^{-1} y_N,
 
-    which is the exact solution but for the pixels farther away (local kriging). What is minimised
+    which is the exact solution but for the pixels farther away (local kriging), of values less the
+    mean of those observed, as in `ntkmc.inpaint`, and of levels around it (see
+    `ntkmc.local.Neighbourhoods.errors`). What is minimised
     is the product of the squared error, which PSNR measures, and of the squared error relative to
     the contrast around each pixel, which SSIM does. First every candidate alone, with each ridge;
     then `Parallel` networks, grown branch by branch from the best of them as long as a branch takes
@@ -140,8 +143,11 @@ def choose_network(
     if kind not in Kernels._fields:
         raise ValueError(f"kind was {kind!r}; expected 'ntk' or 'nngp'")
     dtype = checked_dtype(dtype)
+    if ridge is not None:
+        check_ridge(ridge)
     image = np.asarray(image, np.float64)
-    samples = hold_out(image, mask, held_out, neighbours, seed)
+    centred = keep_observed(image - image[mask].mean(axis=0), mask)
+    samples = hold_out(centred, mask, held_out, neighbours, seed)
     if candidates is None:
         candidates = standard_candidates(samples.gap)
     for candidate in candidates:
@@ -188,7 +194,7 @@ def trials_table(
     """Columns and rows of the best of what was tried, for a report."""
     columns = ("network", "ridge", "RMSE", "relative to contrast")
     return columns, [
-        (describe(t.network), f"{t.ridge:g}", f"{t.rmse:.5f}", f"{t.relative_rmse:.4f}")
+        (describe(t.network), f"{t.ridge:g}", f"{t.rmse:.4g}", f"{t.relative_rmse:.4f}")
         for t in selection.trials[:count]
     ]
 

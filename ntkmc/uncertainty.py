@@ -129,6 +129,12 @@ def describe(uncertainty: Uncertainty) -> dict[str, str]:
     }
 
 
+def check_enough(pixels: int) -> None:
+    """Refuse a number of observed pixels that no distribution can be fitted to."""
+    if pixels < FEWEST:
+        raise ValueError(f"pixels are {pixels}; fitting a distribution takes at least {FEWEST}")
+
+
 def fit_noise(
     kernel: KernelOperator,
     pixels: Pixels,
@@ -145,7 +151,7 @@ def fit_noise(
     ----------
     kernel : operator with `entries` and `shape`.
     pixels : (rows, columns), each (n,), observed.
-    values : (n,) or (n, k) at these.
+    values : (n,) or (n, k) at these. Without weights, their mean is taken off first.
     ridges : to choose from; each relative to the mean of the kernel's diagonal.
     weights : (n,) or (n, k), the solution of the regression with the one ridge given. What is
         fitted are then *its* errors: leaving pixel i out changes its value by
@@ -165,8 +171,7 @@ def fit_noise(
     pixels = check_pixels(pixels, kernel)
     n = len(pixels[0])
     values = check_values(values, n).reshape(n, -1)
-    if n < FEWEST:
-        raise ValueError(f"pixels are {n}; fitting a distribution takes at least {FEWEST}")
+    check_enough(n)
     if not len(ridges):
         raise ValueError("ridges is empty; pass at least one, such as (0.0,)")
     for ridge in ridges:
@@ -175,6 +180,8 @@ def fit_noise(
         if len(ridges) > 1:
             raise ValueError(f"weights are of one ridge; pass that one, not {tuple(ridges)}")
         weights = check_values(weights, n).reshape(n, -1)
+    else:
+        values = values - values.mean(axis=0)
     if sample < FEWEST:
         raise ValueError(f"sample was {sample}; pass at least {FEWEST}")
     chosen = np.random.default_rng(seed).permutation(n)[:sample]
@@ -198,7 +205,6 @@ def quantify(
     values,
     solve: SolveResult,
     ridge: float,
-    unit: float = 1.0,
     progress: Progress | None = None,
 ) -> Uncertainty:
     """Uncertainty of all missing pixels of an image.
@@ -211,11 +217,10 @@ def quantify(
     prepared : system that was solved.
     kernel : its kernel, on a grid at least as large as the mask.
     mask : True where observed.
-    values : (n, ...) at the observed pixels in row-major order.
+    values : (n, ...) at the observed pixels in row-major order, less their mean.
     solve : the solution for these values. Where it has not converged, errors are fitted to
         predictions by the nearest pixels instead of its own.
     ridge : the system was solved with.
-    unit : what a value of one is in the image's units.
     progress : called with (stage, done, total).
 
     Raises
@@ -225,8 +230,8 @@ def quantify(
     (rows, columns), (missing_rows, missing_columns) = np.nonzero(mask), np.nonzero(~mask)
     pixels, targets = (rows, columns), (missing_rows, missing_columns)
     channels = np.shape(values)[1:]
-    values, weights = unit * np.asarray(values), unit * solve.weights
-    solution = weights if solve.converged else None
+    values = np.asarray(values)
+    solution = solve.weights if solve.converged else None
     noise = fit_noise(kernel, pixels, values, (ridge,), solution)
     shift = shift_of(kernel, pixels, ridge)
     found = posterior.nearest(kernel, pixels, values, targets, shift, progress=progress)
@@ -239,7 +244,7 @@ def quantify(
             prepared = ConjugateGradient(ridge=ridge).prepare(kernel, pixels, progress)
         discrepancy, checked = _discrepancy(prepared, targets, variance + shift, shift, progress)
     deviation = noise.deviation(variance + shift, found.surprise)
-    marginal = np.asarray(np.sqrt(np.maximum(np.mean(values * weights, axis=0), 0)))
+    marginal = np.asarray(np.sqrt(np.maximum(np.mean(values * solve.weights, axis=0), 0)))
     return Uncertainty(
         _picture(mask, deviation.reshape(-1, *channels)),
         _picture(mask, variance + shift),

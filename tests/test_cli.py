@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ntkmc.architecture import autoencoder
 from ntkmc.cli import main
@@ -105,6 +106,156 @@ def test_inpaint_fills_in_what_is_transparent(run, stripes, channels):
     np.testing.assert_array_equal(filled[alpha > 0][:, 0], grey[alpha > 0])
 
 
+def filled_in(run, stripes, name, out, *more):
+    """What the command makes of a file with the mask of the stripes."""
+    mask = () if "--no-mask" in more else ("--mask", stripes / "mask.png")
+    options = (*mask, *(option for option in more if option != "--no-mask"), "--levels", 2)
+    code, _, err = run("inpaint", stripes / name, "--out", stripes / out, *options)
+    assert code == 0, err
+    return read_image(stripes / out)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor", "offset"),
+    [
+        ("float32", 1.0, 0.0),
+        ("float32", 40.0, 273.15),
+        ("float64", 1e-5, 0.0),
+        ("int16", 900, -300),
+    ],
+)
+def test_inpaint_takes_rasters_in_any_unit(run, stripes, dtype, factor, offset):
+    """A TIFF comes back as it was, of its type; the hole is as it is in the photograph."""
+    photograph = read_image(stripes / "image.png") / 255
+    raster = (factor * photograph + offset).astype(dtype)
+    write_image(stripes / "raster.tif", raster)
+    observed = read_image(stripes / "mask.png") > 0
+    filled = filled_in(run, stripes, "raster.tif", "o.tif", "--std", stripes / "s.tif", "--report")
+    assert filled.dtype == dtype
+    np.testing.assert_array_equal(filled[observed], raster[observed])
+    plain = filled_in(run, stripes, "image.png", "o.png", "--std", stripes / "s.png") / 255
+    error = (filled.astype(float) - offset) / factor - plain
+    assert abs(error).max() < 0.005  # a rounding of the photograph and of integers
+    std, plain_std = read_image(stripes / "s.tif"), read_image(stripes / "s.png") / 65535
+    assert std.dtype == np.float32
+    np.testing.assert_allclose(std[~observed] / factor, plain_std[~observed], rtol=0.01)
+    assert not std[observed].any()
+    assert (stripes / "o.html").exists()
+
+
+def test_inpaint_fills_in_what_is_nan(run, stripes):
+    photograph, hole = (
+        read_image(stripes / "image.png") / 255,
+        read_image(stripes / "mask.png") == 0,
+    )
+    write_image(stripes / "raster.tif", np.where(hole, np.nan, 10 * photograph))
+    filled = filled_in(run, stripes, "raster.tif", "o.tif", "--no-mask")
+    assert np.isfinite(filled).all()
+    np.testing.assert_allclose(filled[hole], 10 * photograph[hole], atol=1.5)
+    # With a mask, NaN elsewhere is not observed, and stays.
+    holed = np.where(hole, 1e6, 10 * photograph)
+    holed[:2] = np.nan
+    write_image(stripes / "raster.tif", holed)
+    filled = filled_in(run, stripes, "raster.tif", "p.tif", "--report")
+    assert np.isnan(filled[:2]).all()
+    np.testing.assert_allclose(filled[hole], 10 * photograph[hole], atol=1.5)
+    np.testing.assert_array_equal(filled[2:][~hole[2:]], holed[2:][~hole[2:]])
+
+
+def test_inpaint_writes_floats_as_integers_where_they_are_in_range(run, stripes):
+    photograph = read_image(stripes / "image.png") / 255
+    write_image(stripes / "grey.tif", photograph.astype(np.float32))
+    write_image(stripes / "colour.tif", np.dstack([photograph] * 3).astype(np.float32))
+    assert filled_in(run, stripes, "grey.tif", "grey.png").dtype == np.uint16
+    filled = filled_in(run, stripes, "colour.tif", "colour.png")
+    assert filled.dtype == np.uint8
+    assert abs(filled / 255 - photograph[..., None]).mean() < 0.02
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_inpaint_takes_masks_of_floats(run, stripes, white):
+    mask = read_image(stripes / "mask.png") > 0
+    write_image(stripes / "mask.tif", (white * mask).astype(np.float32))
+    filled = filled_in(
+        run, stripes, "image.png", "o.png", "--no-mask", "--mask", stripes / "mask.tif"
+    )
+    np.testing.assert_array_equal(filled, filled_in(run, stripes, "image.png", "p.png"))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_inpaint_leaves_opaque_images_opaque_and_colours_under_alpha_out(run, stripes, channels):
+    grey, hole = read_image(stripes / "image.png"), read_image(stripes / "mask.png") == 0
+
+    def written(name, colour, alpha):
+        write_image(stripes / name, np.dstack([*[colour] * (channels - 1), alpha]))
+
+    written("a.png", grey, np.full_like(grey, 255))
+    filled = filled_in(run, stripes, "a.png", "b.png")
+    assert (filled[..., -1] == 255).all()
+    np.testing.assert_array_equal(filled[..., 0], filled_in(run, stripes, "image.png", "o.png"))
+    # What is beneath transparent pixels, black here and white there, does not matter, and stays.
+    alpha = np.full_like(grey, 255)
+    alpha[9:11, 6:10] = 0  # beside the hole, and within
+    for name, beneath in (("black", 0), ("white", 255)):
+        written(f"{name}.png", np.where(alpha == 0, beneath, grey), alpha)
+        filled = filled_in(run, stripes, f"{name}.png", f"{name}_filled.png")
+        np.testing.assert_array_equal(filled[..., -1], np.where(hole, 255, alpha))
+        assert (filled[..., 0][~hole & (alpha == 0)] == beneath).all()
+    black, white = (read_image(stripes / f"{name}_filled.png") for name in ("black", "white"))
+    np.testing.assert_array_equal(black[hole], white[hole])
+
+
+def test_inpaint_sees_a_colour_that_stands_for_transparent(run, stripes):
+    grey, hole = read_image(stripes / "image.png"), read_image(stripes / "mask.png") == 0
+    colour = np.dstack([np.where(hole, 3, grey)] * 3)
+    Image.fromarray(colour).save(stripes / "colour.png", transparency=(3, 3, 3))
+    Image.fromarray(colour[..., 0]).save(stripes / "grey.png", transparency=3)
+    for name, channels in (("colour", 4), ("grey", 2)):
+        filled = filled_in(run, stripes, f"{name}.png", f"{name}_filled.png", "--no-mask")
+        assert filled.shape[2] == channels
+        assert (filled[..., -1] == 255).all()
+        assert (filled[hole][:, 0] > 30).all()
+
+
+def test_inpaint_refuses_files_before_the_work(run, stripes, monkeypatch):
+    def no_work(*arguments, **options):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("ntkmc.cli.inpaint.solve", no_work)
+    photograph = read_image(stripes / "image.png")
+    write_image(stripes / "heights.tif", 3000 * (photograph / 255).astype(np.float32))
+    write_image(stripes / "shorts.tif", photograph.astype(np.int16))
+    write_image(stripes / "deep.png", photograph.astype(np.uint16) * 257)
+    write_image(stripes / "alpha.png", np.dstack([photograph] * 4))
+    for name, out, words in (
+        ("heights.tif", "o.png", "hold values from 0 to 1, and those of"),
+        ("heights.tif", "o.jpg", "go from 600 to 2094.12; pass a name that ends in .tif"),
+        ("shorts.tif", "o.png", "does not hold greys of type int16; pass a name that ends in .tif"),
+        ("deep.png", "o.webp", "does not hold greys of type uint16; pass a name that ends in .png"),
+        ("deep.png", "o.jpeg", "does not hold greys of type uint16"),
+        ("alpha.png", "o.jpg", "does not hold RGB with alpha of type uint8"),
+        ("image.png", "o.what", "o.what cannot be written: .what does not hold"),
+        ("image.png", "o", "a name without ending does not hold"),
+    ):
+        mask = ("--mask", stripes / "mask.png")
+        refused(run("inpaint", stripes / name, *mask, "--out", stripes / out), words)
+        assert not (stripes / out).exists()
+    image = ("inpaint", stripes / "image.png", "--mask", stripes / "mask.png")
+    out = ("--out", stripes / "o.png")
+    for std, words in (
+        ("s.jpg", "s.jpg cannot be written: .jpg does not hold greys of type uint16"),
+        ("s", "a name without ending"),
+        ("o.png", "--out and --std would both write"),
+        ("../" + stripes.name + "/o.png", "--out and --std would both write"),
+    ):
+        refused(run(*image, *out, "--std", stripes / std, "--force"), words)
+    refused(
+        run(*image, *out, "--std", stripes / "o.html", "--report"), "--std and --report would both"
+    )
+    heights = ("inpaint", stripes / "heights.tif", *image[2:], "--out", stripes / "o.tif")
+    refused(run(*heights, "--std", stripes / "s.png"), "hold values from 0 to 1, and those of")
+
+
 def test_inpaint_chooses_a_network(run, stripes, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("ntkmc.selection.standard_candidates", lambda gap: (autoencoder(1),))
@@ -132,6 +283,10 @@ def test_inpaint_refuses_in_one_line(run, stripes):
     refused(run("inpaint", image, *out), "has no transparent pixels to fill in; pass --mask")
     write_image(stripes / "small.png", np.ones((4, 5)))
     refused(run("inpaint", image, "--mask", stripes / "small.png", *out), "is 5 x 4 pixels and")
+    write_image(stripes / "full.png", np.ones((20, 24)))
+    refused(run("inpaint", image, "--mask", stripes / "full.png", *out), "full.png is white")
+    write_image(stripes / "floats.tif", np.ones((20, 24)))
+    refused(run("inpaint", stripes / "floats.tif", *out), "has no pixels that are NaN to fill in")
     write_image(stripes / "empty.png", np.zeros((20, 24)))
     code, _, err = run("inpaint", image, "--mask", stripes / "empty.png", *out)
     assert code == 2

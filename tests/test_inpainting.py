@@ -1,8 +1,12 @@
-"""Inpainting: pictures, formats, refusals, and the paper's two images."""
+"""Inpainting: pictures, formats, units, refusals, and the paper's two images."""
+
+import functools
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import ntkmc
@@ -76,15 +80,91 @@ def test_solvers_agree_and_auto_chooses_by_size(monkeypatch):
 
 
 def test_prediction_is_the_kernel_regression_of_the_paper(x64):
-    """Eq. 4: kernel between missing and observed pixels, times its inverse, times the values."""
+    """Eq. 4, of values less their mean: kernel between missing and observed, times weights."""
     image = smooth_image(16, 16)
     mask = half(image)
     result = inpaint(image, mask, network=NETWORK, dtype="float64", solver=Cholesky())
     seen, unseen = np.nonzero(mask), np.nonzero(~mask)
-    weights = np.linalg.solve(np.asarray(result.kernel.dense(seen, seen)), image[mask])
+    mean = image[mask].mean()
+    weights = np.linalg.solve(np.asarray(result.kernel.dense(seen, seen)), image[mask] - mean)
+    np.testing.assert_allclose(result.solve.weights, weights, rtol=1e-6)
+    expected = mean + np.asarray(result.kernel.dense(unseen, seen)) @ weights
+    np.testing.assert_allclose(result.image[~mask], expected, rtol=1e-9)
+
+
+FACTORS = st.builds(
+    lambda sign, power: sign * 10.0**power, st.sampled_from((-1, 1)), st.floats(-6, 6)
+)
+OFFSETS = st.floats(-1e4, 1e4)  # in units of the factor
+
+
+def assert_equivariant(complete, image, factor, offset):
+    """What is made of a x + b is a times what is made of x, plus b; `complete` is of x = image."""
+    unit, made = complete(image), complete(factor * (image + offset))
+    tolerance = 1e-5 * abs(factor)
+    np.testing.assert_allclose(made.image, factor * (unit.image + offset), rtol=0, atol=tolerance)
     np.testing.assert_allclose(
-        result.image[~mask], np.asarray(result.kernel.dense(unseen, seen)) @ weights, rtol=1e-9
+        made.prediction, factor * (unit.prediction + offset), rtol=0, atol=tolerance
     )
+    assert made.network == unit.network
+    if unit.std is not None:
+        np.testing.assert_allclose(made.std, abs(factor) * unit.std, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("channels", "settings_"),
+    [
+        (None, {"network": NETWORK, "return_std": True}),
+        (3, {"network": NETWORK, "ridge": 1e-3, "return_std": True}),
+        (None, {"network": autoencoder(2, upsampling="bilinear"), "ridge": 1e-4}),
+        (3, {"network": NETWORK, "solver": "conjugate_gradient"}),
+    ],
+)
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(factor=FACTORS, offset=OFFSETS)
+def test_an_image_may_be_in_any_units(channels, settings_, factor, offset):
+    image = smooth_image(channels=channels)
+    complete = functools.partial(inpaint, mask=half(image), **settings_)
+    assert_equivariant(complete, image, factor, offset)
+
+
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(factor=FACTORS, offset=OFFSETS)
+def test_any_units_on_a_grid(factor, offset):
+    image = smooth_image(16, 20)
+    complete = functools.partial(inpaint, mask=half(image), kernel=grid_kernel())
+    assert_equivariant(complete, image, factor, offset)
+
+
+@functools.cache
+def grid_kernel():
+    return GridKernel.build(NETWORK, np.random.default_rng(0).random((3, 16, 20)))
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset", "dtype"),
+    [(1.0, 101_325.0, "float64"), (-1.0, 288.0, "float32"), (1e30, -1e32, "float32")],
+)
+def test_units_in_which_zero_is_far_away(factor, offset, dtype):
+    image = smooth_image()
+    mask = half(image)
+    mask[5:12, 8:15] = False  # and a hole
+    given = (factor * image + offset).astype(dtype)
+    made = inpaint(np.where(mask, given, np.nan), network=NETWORK)
+    assert made.image.dtype == dtype
+    filled = (made.image.astype(float) - offset) / factor
+    rounding = np.finfo(dtype).eps * abs(offset / factor)
+    expected = inpaint(image, mask, network=NETWORK).image
+    np.testing.assert_allclose(filled, expected, rtol=0, atol=1e-5 + 2 * rounding)
+    assert abs(filled - image)[~mask].mean() < 0.05
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -7e5])
+def test_a_constant_image_stays_constant(value):
+    image = np.full((20, 26), value)
+    made = inpaint(image, half(image), network=NETWORK, return_std=True)
+    np.testing.assert_allclose(made.image, image, rtol=1e-15)
+    assert made.std.max() <= 1e-15 * abs(value) + 1e-100
 
 
 def test_result_tells_its_stages_and_progress_hears_of_them():
@@ -142,10 +222,38 @@ def test_bad_images_and_masks(image, mask, message):
         inpaint(image, mask, network=NETWORK)
 
 
-def test_bad_settings():
+@pytest.mark.parametrize(
+    ("settings_", "words"),
+    [
+        ({"network": 6}, "network was 6; pass 'auto', or a Sequential or Parallel, such as"),
+        ({"network": np.ones(3)}, "network was array"),
+        ({"network": [Conv(3)]}, r"network was \[Conv"),
+        ({"ridge": "loo"}, "ridge was 'loo'; pass a number >= 0"),
+        ({"ridge": -1.0, "network": "auto"}, "ridge was -1.0; pass a number"),
+        ({"ridge": float("nan")}, "ridge was nan"),
+        ({"ridge": [1e-3, 1e-4]}, r"ridge was \[0.001, 0.0001\]; pass a number"),
+        ({"rtol": -1e-3, "solver": "cholesky"}, "rtol was -0.001; pass a number between 0 and 1"),
+        ({"margin": 1.5}, "margin was 1.5; pass a whole number of pixels, at least 0"),
+        ({"margin": "8"}, "margin was '8'; pass a whole"),
+        ({"margin": (4, 4)}, r"margin was \(4, 4\); pass a whole"),
+        ({"rtol": "fast"}, "rtol was 'fast'"),
+        ({"prior": "iid_uniform"}, r"prior was a str of shape \(\); pass features"),
+        ({"prior": np.ones((20, 26))}, r"prior was a ndarray of shape \(20, 26\)"),
+        ({"solver": "magic"}, "solver was 'magic'"),
+        ({"solver": None}, "solver was None; pass 'auto'"),
+        ({"kernel": np.eye(520)}, "kernel was a ndarray; pass a GridKernel"),
+    ],
+)
+def test_settings_are_checked_before_the_work(settings_, words, unchecked):
+    image, heard = smooth_image(), []
+    options = {"network": NETWORK, "progress": lambda *call: heard.append(call), **settings_}
+    with pytest.raises(ValueError, match=words):
+        inpaint(image, half(image), **options)
+    assert not heard
+
+
+def test_bad_networks():
     image = smooth_image()
-    with pytest.raises(ValueError, match="solver was 'magic'"):
-        inpaint(image, half(image), network=NETWORK, solver="magic")
     with pytest.raises(ArchitectureError):
         inpaint(image, half(image), network=ntkmc.architecture.Sequential([]))
 
@@ -177,8 +285,10 @@ def test_features_as_prior_and_networks_without_a_periodic_kernel():
     result = inpaint(image, mask, network=NETWORK, prior=features)
     assert isinstance(result.kernel, GridKernel)
     seen, unseen = np.nonzero(mask), np.nonzero(~mask)
-    weights = np.linalg.solve(np.asarray(result.kernel.dense(seen, seen), float), image[mask])
-    expected = np.asarray(result.kernel.dense(unseen, seen)) @ weights
+    mean = image[mask].mean()
+    matrix = np.asarray(result.kernel.dense(seen, seen), float)
+    weights = np.linalg.solve(matrix, image[mask] - mean)
+    expected = mean + np.asarray(result.kernel.dense(unseen, seen)) @ weights
     np.testing.assert_allclose(result.image[~mask], expected, atol=1e-3)
     iterated = inpaint(image, mask, kernel=result.kernel, solver="conjugate_gradient", ridge=1e-4)
     direct = inpaint(image, mask, kernel=result.kernel, solver="cholesky", ridge=1e-4)

@@ -64,6 +64,16 @@ def test_inpaint_auto(mask, monkeypatch, tmp_path):
     assert result.network == result.selection.network
     assert "choosing a network" in result.seconds
     assert list((tmp_path / "ntkmc" / "kernels").iterdir())
+    # In other units, and with the sign turned, the choice is the same.
+    for factor, offset in ((-1e-5, 0.02), (300.0, 1e6)):
+        other = inpaint(factor * image + offset, mask, network="auto")
+        assert (other.network, other.selection.ridge) == (result.network, result.selection.ridge)
+        assert other.selection.trials[0].rmse == pytest.approx(
+            abs(factor) * result.selection.trials[0].rmse, rel=1e-6
+        )
+        expected = factor * result.prediction + offset
+        tolerance = 1e-4 * abs(factor)
+        np.testing.assert_allclose(other.prediction, expected, rtol=0, atol=tolerance)
     given = inpaint(image, mask, network=result.network, ridge=result.selection.ridge)
     np.testing.assert_array_equal(given.prediction, result.prediction)
     assert given.selection is None

@@ -138,7 +138,7 @@ def test_errors_of_the_solution_are_those_of_leaving_out():
     """With all pixels for neighbours, predictions are the solution's: two ways to one fit."""
     mask, image = drawn()
     where = tuple(side[:64] for side in np.nonzero(mask))
-    values = image[mask][:64]
+    values = image[mask][:64] - image[mask][:64].mean(axis=0)
     matrix = np.asarray(kernel(SIDE).dense(where, where), np.float64)
     matrix += shift_of(kernel(SIDE), where, RIDGE) * np.eye(len(matrix))
     weights = np.linalg.solve(matrix, values)
@@ -153,11 +153,11 @@ def test_errors_of_the_solution_are_those_of_leaving_out():
 def test_an_image_that_is_busy_on_one_side_is_uncertain_there():
     mask, image = drawn()
     loud = np.where(np.arange(SIDE) < SIDE // 2, 0.01, 1.0)[:, None]
-    image = image * loud
+    image = 255 * image * loud
     solve = prepared().solve(image[mask])
-    found = quantify(prepared(), kernel(SIDE), mask, image[mask], solve, RIDGE, unit=255.0)
+    found = quantify(prepared(), kernel(SIDE), mask, image[mask], solve, RIDGE)
     assert found.noise.share < 0.5
-    errors, missing = 255 * (predict(solve) - image[~mask]), np.nonzero(~mask)
+    errors, missing = predict(solve) - image[~mask], np.nonzero(~mask)
     # Away from the edge between the two: there the scale of one reaches into the other.
     for side in ((missing[1] > 2) & (missing[1] < 13), (missing[1] > 18) & (missing[1] < 29)):
         deviations = found.std[~mask][side]

@@ -65,13 +65,15 @@ def demo(
 
 @app.command()
 def inpaint(
-    image: Annotated[Path, typer.Argument(help="PNG or JPEG, grey or colour.")],
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    image: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF, ...; grey or colour.")],
+    out: Annotated[
+        Path, typer.Option(help="File to write, in a format that holds what the image does.")
+    ],
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="Image of the same size, white where a pixel is observed. "
-            "Without it, transparent pixels are missing."
+            help="Image of the same size, black where a pixel is to be filled in. Without it, "
+            "transparent pixels are, and NaN in a TIFF; none of these ever counts as observed."
         ),
     ] = None,
     levels: Annotated[
@@ -90,8 +92,8 @@ def inpaint(
     std: Annotated[
         Path | None,
         typer.Option(
-            help="PNG to write, too: each pixel's standard deviation, 16 bits, white for the whole "
-            "range of values."
+            help="File to write, too: each pixel's standard deviation; in a PNG 16 bits, white for "
+            "the whole range of values, in a TIFF a number."
         ),
     ] = None,
     report: Annotated[

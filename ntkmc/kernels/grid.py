@@ -15,7 +15,7 @@ from ntkmc import memory
 from ntkmc.architecture import Network, check, require_images, weighted_branches
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _axes, _files, _grid_recursion
-from ntkmc.kernels.operator import Pixels, dense_matrix
+from ntkmc.kernels.operator import Pixels, dense_matrix, rows_and_columns
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.priors import IIDPrior
 from ntkmc.progress import Progress
@@ -134,14 +134,15 @@ class GridKernel:
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between pixels (rows, columns), broadcast against each other."""
-        return self.matrix[self._place(pixels_a), self._place(pixels_b)]
+        return self.matrix[self._place(pixels_a, "pixels_a"), self._place(pixels_b, "pixels_b")]
 
-    def _place(self, pixels):
-        return jnp.asarray(pixels[0]) * self.shape[1] + jnp.asarray(pixels[1])
+    def _place(self, pixels, name):
+        rows, columns = rows_and_columns(pixels, name)
+        return jnp.asarray(rows) * self.shape[1] + jnp.asarray(columns)
 
     def row(self, pixel: tuple[int, int]) -> Float[Array, "H W"]:
         """K(pixel, x) for every pixel x: a heat map."""
-        return self.matrix[self._place(pixel)].reshape(self.shape)
+        return self.matrix[self._place(pixel, "pixel")].reshape(self.shape)
 
     def dense(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "a b"]:
         """Kernel matrix between two lists of pixels, each (rows, columns) of one dimension.

@@ -50,8 +50,30 @@ class KernelOperator(Protocol):
         ...
 
 
+def rows_and_columns(pixels: Pixels, name: str = "pixels") -> tuple[ArrayLike, ArrayLike]:
+    """The two of them, refused where they are not two, as a list of pairs is not.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument and how to turn pairs into rows and columns.
+    """
+    try:
+        rows, columns = pixels
+    except (TypeError, ValueError):
+        shape = getattr(pixels, "shape", None)
+        was = f"{pixels!r:.60}" if shape is None else f"of shape {shape}"
+        raise ValueError(
+            f"{name} was {was}; pass (rows, columns), two integer arrays: of an array p of pairs, "
+            "(p[:, 0], p[:, 1])"
+        ) from None
+    return rows, columns
+
+
 def dense_matrix(kernel: KernelOperator, pixels_a: Pixels, pixels_b: Pixels) -> jax.Array:
     """Matrix of a kernel's entries between two lists of pixels, refused if it would not fit."""
+    pixels_a = rows_and_columns(pixels_a, "pixels_a")
+    pixels_b = rows_and_columns(pixels_b, "pixels_b")
     sizes = np.size(pixels_a[0]), np.size(pixels_b[0])
     memory.require(
         (kernel.dtype.itemsize + 8) * sizes[0] * sizes[1],

@@ -22,7 +22,7 @@ from ntkmc.architecture import (
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _blocks, _pairs
 from ntkmc.kernels._table import Table, weighted_sum
-from ntkmc.kernels.operator import Pixels, dense_matrix
+from ntkmc.kernels.operator import Pixels, dense_matrix, rows_and_columns
 from ntkmc.priors import IIDPrior, IIDUniform
 
 
@@ -158,7 +158,9 @@ class PeriodicKernel:
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between pixels (rows, columns), broadcast against each other, modulo the torus."""
-        return _entries(self.table, self.pairs, self.shape, tuple(pixels_a), tuple(pixels_b))
+        pixels_a = rows_and_columns(pixels_a, "pixels_a")
+        pixels_b = rows_and_columns(pixels_b, "pixels_b")
+        return _entries(self.table, self.pairs, self.shape, pixels_a, pixels_b)
 
     @property
     def diagonal(self) -> Float[Array, "H W"]:
@@ -186,7 +188,7 @@ class PeriodicKernel:
     def row(self, pixel: tuple[int, int]) -> Float[Array, "H W"]:
         """K(pixel, x) for every pixel x: a heat map."""
         rows, columns = (np.arange(side) for side in self.shape)
-        return self.entries(pixel, (rows[:, None], columns[None, :]))
+        return self.entries(rows_and_columns(pixel, "pixel"), (rows[:, None], columns[None, :]))
 
     def dense(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "a b"]:
         """Kernel matrix between two lists of pixels, each (rows, columns) of one dimension.

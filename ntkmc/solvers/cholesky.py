@@ -18,6 +18,7 @@ from ntkmc.solvers.result import (
     SolveResult,
     check_pixels,
     check_ridge,
+    check_rtol,
     check_values,
     larger_ridge,
     shift_of,
@@ -43,6 +44,7 @@ class Cholesky:
 
     def __post_init__(self):
         check_ridge(self.ridge)
+        check_rtol(self.rtol)
 
     def prepare(self, kernel: KernelOperator, pixels: Pixels, progress: Progress | None = None):
         """Factorise K + ridge mean(diag K) I on these pixels.

@@ -23,6 +23,7 @@ from ntkmc.solvers.result import (
     SolveResult,
     check_pixels,
     check_ridge,
+    check_rtol,
     check_values,
     shift_of,
 )
@@ -80,8 +81,7 @@ class EigenPro:
 
     def __post_init__(self):
         check_ridge(self.ridge)
-        if not 0 < self.rtol < 1:
-            raise ValueError(f"rtol was {self.rtol}; pass a number between 0 and 1")
+        check_rtol(self.rtol)
         for name in ("epochs", "subsample", "batch"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} was {getattr(self, name)}; pass at least 1")

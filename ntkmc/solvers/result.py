@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from ntkmc.kernels.operator import KernelOperator, Pixels
+from ntkmc.kernels.operator import KernelOperator, Pixels, rows_and_columns
 from ntkmc.progress import Progress
 
 
@@ -74,7 +74,7 @@ class Solver(Protocol):
 
 def check_pixels(pixels: Pixels, kernel: KernelOperator) -> tuple[np.ndarray, np.ndarray]:
     """Pixels as two int32 arrays of one dimension, inside the kernel's grid."""
-    rows, columns = (np.asarray(side) for side in pixels)
+    rows, columns = (np.asarray(side) for side in rows_and_columns(pixels))
     if rows.ndim != 1 or rows.shape != columns.shape or not rows.size:
         raise ValueError(
             f"pixels have shapes {rows.shape} and {columns.shape}; expected rows and columns, "
@@ -107,12 +107,25 @@ def check_values(values, n: int) -> np.ndarray:
     return values
 
 
+def _is_number(value) -> bool:
+    try:
+        return bool(np.isfinite(value))
+    except (TypeError, ValueError):
+        return False
+
+
 def check_ridge(ridge: float) -> None:
     """Refuse a ridge that is no number >= 0."""
-    if not (np.isfinite(ridge) and ridge >= 0):
+    if not (_is_number(ridge) and ridge >= 0):
         raise ValueError(
-            f"ridge was {ridge}; pass a number >= 0 (it is relative to the mean of the diagonal)"
+            f"ridge was {ridge!r}; pass a number >= 0 (it is relative to the mean of the diagonal)"
         )
+
+
+def check_rtol(rtol: float) -> None:
+    """Refuse a relative tolerance that is no number between 0 and 1."""
+    if not (_is_number(rtol) and 0 < rtol < 1):
+        raise ValueError(f"rtol was {rtol!r}; pass a number between 0 and 1")
 
 
 def larger_ridge(ridge: float) -> float:

@@ -18,7 +18,7 @@ from ntkmc.architecture import (
     Upsample,
     autoencoder,
 )
-from ntkmc.kernels import PeriodicKernel, padded_shape, predicted_bytes
+from ntkmc.kernels import GridKernel, PeriodicKernel, padded_shape, predicted_bytes
 from ntkmc.kernels.operator import KernelOperator
 from ntkmc.priors import IIDNormal, IIDUniform
 
@@ -205,6 +205,38 @@ def test_other_arguments_are_checked():
     kernel = PeriodicKernel.build(autoencoder(1), (4, 4))
     with pytest.raises(ValueError, match="images have shape"):
         kernel.matvec(jnp.zeros((8, 8)))
+
+
+PAIRS = np.array([(0, 1), (2, 3), (1, 1), (3, 0), (2, 2)])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda network: PeriodicKernel.build(network, (4, 4)),
+        lambda network: GridKernel.build(network, np.ones((1, 4, 4))),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda kernel: kernel.dense(PAIRS, PAIRS), r"pixels_a was of shape \(5, 2\); pass \(rows"),
+        (lambda kernel: kernel.dense(PAIRS.T, PAIRS[:1]), r"pixels_b was of shape \(1, 2\)"),
+        (lambda kernel: kernel.entries((1, 2), PAIRS), r"pixels_b was of shape \(5, 2\)"),
+        (
+            lambda kernel: kernel.entries([(0, 1), (2, 3), (1, 1)], (1, 2)),
+            r"pixels_a was \[\(0, 1\), ",
+        ),
+        (lambda kernel: kernel.row(3), r"pixel was 3; pass \(rows, columns\)"),
+    ],
+)
+def test_pairs_in_place_of_rows_and_columns(ask, words, build, unchecked):
+    kernel = build(autoencoder(1))
+    np.testing.assert_array_equal(
+        kernel.dense(PAIRS.T, PAIRS.T), kernel.dense((PAIRS[:, 0], PAIRS[:, 1]), tuple(PAIRS.T))
+    )
+    with pytest.raises(ValueError, match=words):
+        ask(kernel)
 
 
 def test_memory_is_predicted_and_refused_before_it_is_allocated(monkeypatch):

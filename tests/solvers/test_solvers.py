@@ -152,11 +152,18 @@ def test_memory_is_predicted_before_anything_is_allocated(solver, monkeypatch):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_arguments_are_checked(solver):
+def test_arguments_are_checked(solver, unchecked):
+    for wrong in (2, "small", float("nan")):
+        with pytest.raises(ValueError, match=f"rtol was {wrong!r}; pass a number between"):
+            solver(rtol=wrong)
+    with pytest.raises(ValueError, match="ridge was 'loo'; pass a number >= 0"):
+        solver(ridge="loo")
     with pytest.raises(ValueError, match="ridge was -1"):
         solver(ridge=-1.0)
     with pytest.raises(ValueError, match="rows go from 0 to 40"):
         solver().prepare(kernel(), (np.array([0, 40]), np.array([0, 1])))
+    with pytest.raises(ValueError, match=r"pixels was of shape \(3, 2\); pass \(rows, columns\)"):
+        solver().prepare(kernel(), np.array([(0, 1), (5, 3), (2, 2)]))
     with pytest.raises(ValueError, match="as many of each"):
         solver().prepare(kernel(), (np.array([0, 1]), np.array([0])))
     prepared = solver().prepare(kernel(), (np.array([0, 5]), np.array([3, 4])))
