@@ -146,6 +146,99 @@ def test_text_that_is_not_declared_is_refused(unchecked):
         NTKImputer(categorical=["kind", "flag"]).fit(table.assign(x=np.inf))
 
 
+DAYS = pd.date_range("2024-03-01", periods=12, freq="36h")
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        DAYS,
+        DAYS.tz_localize("Europe/Berlin"),
+        DAYS.to_numpy("datetime64[s]"),
+        np.array(DAYS.to_pydatetime(), object),
+        DAYS - DAYS[3],
+        DAYS.to_period("h"),
+    ],
+    ids=["dates", "zone", "seconds", "objects", "durations", "periods"],
+)
+def test_dates_are_seconds(dates):
+    values = np.array([3.0, np.nan, *range(10)])
+    frame = pd.DataFrame({"v": values, "when": dates})
+    frame.loc[5, "when"] = pd.NaT
+    numbers = frame.assign(when=np.arange(12) * 36 * 3600.0)
+    numbers.loc[5, "when"] = np.nan
+    expected = NTKImputer(n_refinements=1).fit_transform(numbers)
+    filled = NTKImputer(n_refinements=1).fit_transform(frame)
+    np.testing.assert_allclose(filled["v"], expected["v"], rtol=1e-6)
+    elapsed = filled["when"] - filled["when"][0]
+    np.testing.assert_allclose(elapsed, expected["when"], rtol=1e-6, atol=1e-3)
+    if not isinstance(dates, pd.TimedeltaIndex):
+        first = frame["when"][0]
+        first = first.start_time if isinstance(first, pd.Period) else first
+        assert filled["when"][0] == pd.Timestamp(first).timestamp()
+    array = NTKImputer(n_refinements=1).fit_transform(frame.to_numpy(object))
+    np.testing.assert_array_equal(array, filled)
+
+
+def test_missing_in_every_spelling():
+    numbers = np.column_stack([np.arange(8.0), np.arange(8.0) ** 2, np.arange(8) % 2.0])
+    numbers[[1, 4, 6], [0, 1, 2]] = np.nan
+    expected = NTKImputer(n_refinements=1).fit_transform(numbers)
+    frame = pd.DataFrame(numbers, columns=list("abc"))
+    objects = numbers.astype(object)
+    objects[[1, 4, 6], [0, 1, 2]] = None, pd.NA, np.nan
+    spelled = pd.DataFrame(
+        {
+            "a": frame["a"].astype("Int64"),
+            "b": objects[:, 1],
+            "c": frame["c"].astype("boolean"),
+        }
+    )
+    for X in (objects, spelled, frame.convert_dtypes()):
+        filled = NTKImputer(n_refinements=1).fit_transform(X)
+        np.testing.assert_array_equal(np.asarray(filled), expected)
+    with pytest.raises(TypeError, match="column 'b' cannot be read"):
+        NTKImputer().fit(spelled.assign(b=[{}] * 8))
+
+
+def test_categorical_in_every_spelling(unchecked):
+    table, _, _ = records()
+    two = ["kind", "flag"]
+    mask = [False, True, False, True]
+    for several in (two, tuple(two), np.array(two), [1, 3], np.array([1, 3]), mask, np.array(mask)):
+        X = table if np.asarray(several).dtype.kind == "U" else table.to_numpy(object)
+        fitted = NTKImputer(categorical=several, n_refinements=0).fit(X)
+        assert sorted(fitted.encoding_.categories) == [1, 3]
+    for one in ("flag", 3, np.int64(3), [False, False, False, True]):
+        fitted = NTKImputer(categorical=one, n_refinements=0).fit(
+            table.drop(columns="kind")[["x", "y", "y", "flag"]].set_axis(
+                ["x", "y", "z", "flag"], axis=1
+            )
+        )
+        assert sorted(fitted.encoding_.categories) == [3]
+    for none in (None, (), [], np.zeros(2, bool)):
+        fitted = NTKImputer(categorical=none, n_refinements=0).fit(table[["x", "y"]])
+        assert not fitted.encoding_.categories
+    for wrong, words in {
+        (True, False): "categorical is a mask of 2 columns and the table has 4",
+        (True, 3): "categorical names True, which is neither a column",
+        (-1,): "categorical names -1, which is neither",
+        1.5: "categorical names 1.5, which is neither",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            NTKImputer(categorical=wrong).fit(table)
+
+
+def test_progress_is_told():
+    told = []
+    NTKImputer(n_refinements=0, progress=lambda *step: told.append(step)).fit(low_rank(m=15)[0])
+    stages, done, totals = zip(*told, strict=True)
+    assert set(stages) == {"fit"}
+    assert list(done) == sorted(done)
+    assert len(set(totals)) == 1
+    assert done[-1] <= totals[0]
+
+
 @pytest.mark.parametrize("prior", ["embedding", "frame", "gram", "identity"])
 def test_column_priors(prior):
     table, truth, hidden = low_rank(m=25, n=8, noise=0.02)
@@ -260,6 +353,7 @@ def test_few_of_many_rows_make_the_prior():
         ({"identity_weight": "lo"}, "identity_weight was 'lo'"),
         ({"n_refinements": -1}, "n_refinements was -1"),
         ({"prior_rows": 1}, "prior_rows was 1"),
+        ({"parity": "even"}, "parity was 'even'; pass 'odd', 'oriented' or 'loo'"),
     ],
 )
 def test_settings_are_checked(settings, words, unchecked):
