@@ -10,10 +10,9 @@ from jaxtyping import Array, Float
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
-from ntkmc.architecture import Identity, Layer, LeakyRelu, Relu, from_dict
-from ntkmc.kernels.duals import apply_dual
+from ntkmc.architecture import Layer, Relu, from_dict
+from ntkmc.kernels.duals import HOMOGENEOUS, apply_dual
 
-HOMOGENEOUS = (Relu, LeakyRelu, Identity)
 KINDS = ("ntk", "nngp")
 
 TILE = 1024  # side of the blocks; one fits into a processor's cache
