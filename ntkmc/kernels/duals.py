@@ -50,7 +50,7 @@ def _polynomials(dtype: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
             lambda t: np.polynomial.polynomial.polyval((t + 1) / 4, series), 26
         )
         tail = np.cumsum(np.abs(full[::-1]))[::-1]
-        degree = int(np.argmax(tail < np.finfo(dtype).eps * abs(full[0]) / 4))
+        degree = int(np.argmax(tail < float(jnp.finfo(dtype).eps) * abs(full[0]) / 4))
         return tuple(np.polynomial.chebyshev.cheb2poly(full[: degree or None]).tolist())
 
     return fit(series_p), fit(series_r)
@@ -102,32 +102,35 @@ def _kappa_1_jvp(primals, tangents):
     return kappa_1(primals[0]), kappa_0(primals[0]) * tangents[0]
 
 
-def _relu_gap(y):
-    """1 - kappa_1 and kappa_0 at c = 1 - y, accurate relative to y, for 0 <= y <= 2."""
+def _relu_gap(y, rest):
+    """1 - kappa_1 and kappa_0 at c = 1 - y = rest - 1, accurate relative to the smaller one."""
     near = y <= 1
-    angle, remainder = _angle_and_remainder(jnp.clip(jnp.where(near, y, 2 - y), 0, 1))
+    angle, remainder = _angle_and_remainder(jnp.clip(jnp.where(near, y, rest), 0, 1))
     return jnp.where(near, y - remainder, 1 - remainder), jnp.where(near, 1 - angle, angle)
 
 
-def _spread_and_versine(gap, side_a, side_b):
-    """The gap that lengths alone would leave, and 1 - c, from 0 to 2."""
+def _spread_and_versines(gap, opposite, side_a, side_b):
+    """The gap that lengths alone would leave, and 1 - c and 1 + c, from 0 to 2."""
     (root_a, inverse_a, *_), (root_b, inverse_b, *_) = side_a, side_b
     spread = jnp.square(root_a - root_b) / 2
-    return spread, jnp.clip((gap - spread) * inverse_a * inverse_b, 0, 2)
+    y = jnp.clip((gap - spread) * inverse_a * inverse_b, 0, 2)
+    if opposite is None:
+        return spread, y, 2 - y
+    return spread, y, jnp.clip((opposite - spread) * inverse_a * inverse_b, 0, 2)
 
 
-def _leaky_relu_dual(slope, gap, side_a, side_b):
+def _leaky_relu_dual(slope, gap, opposite, side_a, side_b):
     # LeakyReLU with slope a, scaled so that its dual is 1 at c = 1, is a mixture of the
     # identity and the ReLU: dual(c) = (2 a c + (1 - a)^2 kappa_1(c)) / (1 + a^2).
-    spread, y = _spread_and_versine(gap, side_a, side_b)
-    relu_gap, relu_slope = _relu_gap(y)
+    spread, y, rest = _spread_and_versines(gap, opposite, side_a, side_b)
+    relu_gap, relu_slope = _relu_gap(y, rest)
     linear, bent = 2 * slope / (1 + slope**2), (1 - slope) ** 2 / (1 + slope**2)
     # Not the root of a product, which underflows much earlier.
     size = side_a[0] * side_b[0]
     return spread + size * (linear * y + bent * relu_gap), linear + bent * relu_slope
 
 
-def _erf_dual(gap, side_a, side_b):
+def _erf_dual(gap, opposite, side_a, side_b):
     r""":math:`E[\mathrm{erf}(u)\,\mathrm{erf}(v)] = 2 \phi / \pi` (Williams 1997).
 
     With
@@ -141,10 +144,10 @@ def _erf_dual(gap, side_a, side_b):
     .. math:: \sin(\phi_a - \phi) = q_a (q_a^2 - q_b^2 c^2)
               / (q_a \cos\phi + q_b c \cos\phi_a).
     """
-    _, y = _spread_and_versine(gap, side_a, side_b)
+    _, y, rest = _spread_and_versines(gap, opposite, side_a, side_b)
     *_, large_a, p_a, q_a, slope_a = side_a
     *_, large_b, p_b, q_b, slope_b = side_b
-    c, sine = 1 - y, y * (2 - y)  # squared, the sine
+    c, sine = 1 - y, y * rest  # squared, the sine
     cosine = jnp.sqrt((p_a * p_a + p_b * p_b - (p_a * p_b) ** 2) + (q_a * q_b) ** 2 * sine)
     difference = ((large_a - large_b) * p_a * p_b) * ((large_a + large_b) * p_a * p_b)
 
@@ -164,6 +167,7 @@ def apply_dual(
     gap: Float[Array, "..."],
     var_a: Float[Array, "..."],
     var_b: Float[Array, "..."],
+    opposite: Float[Array, "..."] | None = None,
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     r"""Pass the gap of an NNGP kernel through an activation.
 
@@ -173,17 +177,26 @@ def apply_dual(
         variances.
     gap : :math:`(k_{aa} + k_{bb}) / 2 - k_{ab} \ge 0`.
     var_a, var_b : :math:`k_{aa}` and :math:`k_{bb}`, broadcast against `gap`.
+    opposite : :math:`(k_{aa} + k_{bb}) / 2 + k_{ab}`, where it is known better than from `gap`.
+
+    Where the variances are equal nothing is lost however small the gap is. Otherwise 1 - c is a
+    difference, and where the two are nearly parallel (or opposite, unless `opposite` tells) the
+    rounding error :math:`\epsilon` of the gap becomes at most :math:`\sqrt{2 \epsilon} / \pi` of
+    the slope, 2e-4 in float32 and 7e-9 in float64, times the root of gap by
+    :math:`\sqrt{k_{aa} k_{bb}}`. For `Erf` it is up to a tenth of :math:`\epsilon` times the
+    variance.
 
     Returns
     -------
-    gap : the same quantity after the activation, with a small *relative* error however small it is.
+    gap : the same quantity after the activation.
     slope : :math:`E[\phi'(u)\phi'(v)]`, the factor of the tangent kernel.
 
     Raises
     ------
     TypeError : the layer has no dual activation here.
     """
-    return apply_dual_of_sides(layer, gap, dual_side(layer, var_a), dual_side(layer, var_b))
+    sides = dual_side(layer, var_a), dual_side(layer, var_b)
+    return apply_dual_of_sides(layer, gap, *sides, opposite)
 
 
 def dual_side(
@@ -223,16 +236,20 @@ def dual_side(
 
 
 def apply_dual_of_sides(
-    layer, gap: Float[Array, "..."], side_a: tuple, side_b: tuple
+    layer,
+    gap: Float[Array, "..."],
+    side_a: tuple,
+    side_b: tuple,
+    opposite: Float[Array, "..."] | None = None,
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """`apply_dual` where `dual_side` of both variances is known, broadcast against `gap`."""
     match layer:
         case Relu():
-            return _leaky_relu_dual(0.0, gap, side_a, side_b)
+            return _leaky_relu_dual(0.0, gap, opposite, side_a, side_b)
         case LeakyRelu(negative_slope=slope):
-            return _leaky_relu_dual(slope, gap, side_a, side_b)
+            return _leaky_relu_dual(slope, gap, opposite, side_a, side_b)
         case Erf():
-            return _erf_dual(gap, side_a, side_b)
+            return _erf_dual(gap, opposite, side_a, side_b)
         case _:  # Identity, as dual_side has seen
             return gap, jnp.ones_like(gap)
 
