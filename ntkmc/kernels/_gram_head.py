@@ -32,8 +32,11 @@ def through_head(
     """
     if not plan.pooled_is_homogeneous:
         lengths = [np.ones_like(length) for length in lengths]
-    # An image whose pixels are not all alike has less variance when it is pooled.
-    gap = np.maximum(pooled["gap"].astype(np.float64) - _means(own_gaps), 0)
+    # An image whose pixels are not all alike has less variance when it is pooled, and so the gap
+    # of two is a difference. What is within its rounding is none: they are parallel.
+    whole = pooled["gap"].astype(np.float64)
+    gap = whole - _means(own_gaps)
+    gap = np.where(gap < 4 * np.finfo(pooled["gap"].dtype).eps * whole, 0, gap)
     sides = [variance - own for variance, own in zip(variances, own_gaps, strict=True)]
     kernels = {"ntk": pooled["ntk"].astype(np.float64)} if "ntk" in pooled else {}
     for layer in plan.head:

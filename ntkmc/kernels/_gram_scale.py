@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ntkmc.architecture import Dense
+from ntkmc.kernels import _range
 from ntkmc.kernels._gram_plan import Plan
 
 # In float32 the slope of an Erf between pixels that are nearly parallel, and not equally long, is
@@ -78,8 +79,7 @@ def require_range(
     """
     limits = np.finfo(dtype)
     if not plan.is_homogeneous:
-        # Erf adds their squares to 1, and gaps are as small as the squared rounding error of them.
-        low, high = np.sqrt(limits.tiny) / limits.eps, np.sqrt(limits.eps / limits.tiny)
+        low, high = np.sqrt(_range.variances(dtype))
         for side, images in enumerate(sides):
             for number in _extremes(images.lengths):
                 if not low <= images.lengths[number] <= high:
@@ -91,8 +91,9 @@ def require_range(
     most = limits.max / max(1, layers) / max(1, abs(weight))
     sizes = [x.lengths * np.sqrt(v) for x, v in zip(sides, variances, strict=True)]
     for pair in zip(*map(_extremes, sizes), strict=False):  # zero ones have none
-        first, last = sizes[0][pair[0]], sizes[-1][pair[-1]]
-        if not limits.tiny <= first * last <= most:
+        with np.errstate(over="ignore", under="ignore"):
+            size = sizes[0][pair[0]] * sizes[-1][pair[-1]]
+        if not limits.tiny <= size <= most:
             raise _beyond(dict(enumerate(zip(sides, pair, strict=True))), dtype)
 
 

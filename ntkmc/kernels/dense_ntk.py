@@ -152,9 +152,10 @@ def _blocked(Z1, Z2, depth, activation, kind):
         f"a dense {n1} x {n2} kernel of tables",
         "pass fewer columns, or parts of them one after another",
     )
-    unit1, norm1 = _unit(Z1, np)
-    unit2, norm2 = (unit1, norm1) if Z2 is None else _unit(Z2, np)
-    _require_range(norm1, norm2, depth)
+    with np.errstate(over="ignore"):  # of norms, which are refused
+        unit1, norm1 = _unit(Z1, np)
+        unit2, norm2 = (unit1, norm1) if Z2 is None else _unit(Z2, np)
+        _require_range(norm1, norm2, depth)
     # Differences of columns do not change with their origin, and far from it they lose digits.
     centre = unit1.mean(axis=1, keepdims=True)
     unit1 -= centre
@@ -247,9 +248,7 @@ def _require_range(norm1, norm2, depth):
     if not all(map(len, found)):
         return
     for first, last in (map(np.min, found), map(np.max, found)):
-        with np.errstate(over="ignore", under="ignore"):
-            size = first * last
-        if not limits.tiny <= size <= limits.max / (depth + 1):
+        if not limits.tiny <= first * last <= limits.max / (depth + 1):
             raise ValueError(
                 f"Z1 and Z2 have columns of norms {first:.1e} and {last:.1e}, whose kernel goes "
                 "beyond float64; multiply the priors by a number that makes norms about 1"

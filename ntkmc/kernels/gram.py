@@ -69,23 +69,34 @@ def gram(
         `GlobalAvgPool` or `Flatten`, `Dense`. NTK parameterization, no biases.
     x1 : (n1, h, w, channels)
         Computed with in their own precision, float32 or float64, whatever JAX's setting is; whole
-        numbers in float32.
+        numbers in that of the other list, or in float32. With `Erf`, float32 images with values
+        beyond 8 are computed with in float64.
     x2 : (n2, h, w, channels); `x1` where not given, and each pair is then computed once.
     kind : "nngp", "ntk", or a sequence of these.
     checkpoint : path
         What is computed is saved in this file every half a minute, and a call with the same images
-        goes on from there, on whichever device.
+        goes on from there, on whichever device. A `Parallel` network has a file for each branch.
     progress : called with the stage, how many blocks of pairs are done, and of how many.
 
     Returns
     -------
     (n1, n2) NumPy array, or `Grams` where `kind` is a sequence.
 
+    Notes
+    -----
+    Images are divided by their lengths inside, so that it does not matter how large they are, and
+    an image and a multiple of it are as exact as an image and itself. Kernels are off by some
+    roundings, 1e-6 of the root of the product of two images' own in float32 and 1e-14 in float64;
+    only where an activation meets very many patches (or, after the readout, images) that are
+    parallel, but not equally long, or opposite, by up to 3e-4 and 2e-8: a derivative of infinite
+    slope there sees the rounding of a difference (`apply_dual`).
+
     Raises
     ------
     ValueError
-        If images are no such arrays or not finite, the two lists differ in sides, channels or
-        precision, `kind` is unknown, or the checkpoint is of something else.
+        If images are no such arrays, not finite, or so large or small that their type cannot hold
+        the kernel; the two lists differ in sides, channels or precision; `kind` is unknown; or the
+        checkpoint is of something else, or no such file.
     ArchitectureError
         For a network that cannot take such images, gives images, or mixes pixels in another way
         (reflecting padding, upsampling, layers after a GroupPool).
@@ -212,16 +223,15 @@ def _checked_kinds(kind) -> tuple[str, ...]:
 
 def _checked_images(x1, x2) -> tuple[np.ndarray, np.ndarray | None]:
     checked = []
-    for name, images in (("x1", x1), ("x2", x2)):
-        if images is None:
-            continue
-        images = np.asarray(images)
+    given = {name: np.asarray(x) for name, x in (("x1", x1), ("x2", x2)) if x is not None}
+    floating = [x.dtype for x in given.values() if x.dtype in (np.float32, np.float64)]
+    for name, images in given.items():
         if images.ndim != 4 or not images.size:
             raise ValueError(
                 f"{name} has shape {images.shape}; pass images (n, height, width, channels)"
             )
         if images.dtype.kind in "iub":
-            images = images.astype(np.float32)
+            images = images.astype(floating[0] if floating else np.float32)
         if images.dtype not in (np.float32, np.float64):
             raise ValueError(f"{name} has type {images.dtype}; pass float32 or float64")
         if not np.isfinite(images).all():
