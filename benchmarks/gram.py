@@ -105,7 +105,8 @@ def group():
     runs = [clocked(lambda: gram(net, first, second)) for _ in range(REPEATS)]
     settings = {"plan": plan_of(net, (SIDE, SIDE)), "with_ntk": True, "as_pairs": False}
     stores = "branch" if ON_CPU else "barrier"
-    lowered = block.lower(first[:8], second, jnp.array(True), stores=stores, **settings)
+    sides = [(x, np.ones(len(x), x.dtype)) for x in (first[:8], second)]
+    lowered = block.lower(*sides, jnp.array(True), stores=stores, **settings)
     temporaries = lowered.compile().memory_analysis().temp_size_in_bytes
     return [
         {

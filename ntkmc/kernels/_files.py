@@ -38,6 +38,10 @@ def read(path: str | os.PathLike[str], made_by: dict[str, Any]) -> dict[str, np.
     ValueError : something else made them, or it is no such file.
     NotEnoughMemoryError : before reading an array.
     """
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path} holds no kernel that can be read: it is no npz file, or its end is missing"
+        )
     memory.require(os.path.getsize(path), f"the kernel in {path}", "close other programs")
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -12,14 +12,19 @@ import numpy as np
 from ntkmc.architecture import Identity
 from ntkmc.kernels._gram_lines import Lines, lines
 from ntkmc.kernels._gram_plan import Plan, Step, Window
-from ntkmc.kernels.duals import apply_dual_of_sides, dual_side, dual_variance
+from ntkmc.kernels.duals import (
+    HOMOGENEOUS,
+    apply_dual_of_sides,
+    dual_side,
+    dual_variance,
+)
 
 
 class _Level(NamedTuple):
     """What a step needs of one side's images, each (h, w, n)."""
 
-    half: jax.Array  # half the variance, before the activation
-    half_after: jax.Array
+    half: jax.Array  # half the variance, before the activation, of an image of length one
+    half_after: jax.Array  # from an Erf on of the image as it is
     inside: jax.Array  # 1, and 0 where places beyond the image are gathered
     side: tuple[jax.Array, ...]  # for the dual activation
 
@@ -34,14 +39,15 @@ def block(a, b, real, *, plan: Plan, with_ntk: bool, as_pairs: bool, stores: str
 
     Parameters
     ----------
-    a, b : images (n1, h, w, channels) and (n2, h, w, channels).
+    a, b : images (n1, h, w, channels) of length one and their lengths (n1,); and of n2.
     real : the number True, which the compiler must not know (see `_stored`).
     as_pairs : whether n1 = n2 and only the pairs of the same number are wanted.
     stores : how the steps are kept apart: "branch" or "barrier".
 
     Returns
     -------
-    (2, n1, n2) or (1, n1, n2) without `with_ntk`; (., 1, n1) `as_pairs`.
+    (2, n1, n2) or (1, n1, n2) without `with_ntk`; (., 1, n1) `as_pairs`. Of images of length one,
+    if no activation tells lengths (`Plan.pooled_is_homogeneous`).
     """
     rows, columns = (
         lines(tuple(size[axis] for size in plan.sizes), tuple(s.windows[axis] for s in plan.steps))
@@ -50,14 +56,16 @@ def block(a, b, real, *, plan: Plan, with_ntk: bool, as_pairs: bool, stores: str
     if not plan.pools and len(plan.group) == 1:
         rows, columns = rows.none_apart(), columns.none_apart()
     store = functools.partial(_stored, real=real, how=stores)
-    image_a, image_b = (jnp.moveaxis(images, 0, -1) for images in (a, b))
-    levels_a, _ = _levels(plan, image_a)
+    (image_a, image_b), (length_a, length_b) = (
+        [jnp.moveaxis(side[part], 0, -1) for side in (a, b)] for part in (0, 1)
+    )
+    levels_a, _ = _levels(plan, image_a, length_a)
     side_a = _expand((image_a, levels_a), -2 if as_pairs else -1)
 
     def element(number):
         turned = [plan.group.act(image_b, r) for r in range(len(plan.group))]
         image = jnp.stack(turned)[number] if len(turned) > 1 else turned[0]
-        levels_b, _ = _levels(plan, image)
+        levels_b, _ = _levels(plan, image, length_b)
         side_b = _expand((image, levels_b), -2)
         matrix = jnp.asarray(plan.group.matrices)[number]
         gap, ntk = _sum_of_lines(plan, rows, columns, side_a, side_b, matrix, with_ntk, store)
@@ -69,24 +77,26 @@ def block(a, b, real, *, plan: Plan, with_ntk: bool, as_pairs: bool, stores: str
 
 
 @functools.partial(jax.jit, static_argnames="plan")
-def variances(images, *, plan: Plan):
+def variances(images, lengths, *, plan: Plan):
     """Mean over the pixels at the readout of each image's variances, (n,).
 
     Group elements turn the pixels and leave it as it is.
     """
-    return _levels(plan, jnp.moveaxis(images, 0, -1))[1]
+    return _levels(plan, jnp.moveaxis(images, 0, -1), lengths)[1]
 
 
-def _levels(plan: Plan, image) -> tuple[tuple[_Level, ...], jax.Array]:
+def _levels(plan: Plan, image, length) -> tuple[tuple[_Level, ...], jax.Array]:
     """Variances of every pixel before and after each activation, and their mean at the readout."""
     variance = jnp.mean(jnp.square(image), axis=2)
     levels = []
     for step, size in zip(plan.steps, plan.sizes[1:], strict=True):
         variance = _convolved(variance, step.windows, size)
-        after = dual_variance(step.activation, variance)
-        side = dual_side(step.activation, variance)
+        after = dual_variance(step.activation, variance, length)
+        side = dual_side(step.activation, variance, length)
         levels.append(_Level(variance / 2, after / 2, jnp.ones_like(variance), side))
         variance = after
+        if not isinstance(step.activation, HOMOGENEOUS):
+            length = 1.0  # from here on it is in the numbers
     return tuple(levels), variance.mean(axis=(0, 1))
 
 

@@ -22,6 +22,7 @@ from ntkmc.architecture import (
     check_structure,
 )
 from ntkmc.groups import PointGroup, point_group
+from ntkmc.kernels.duals import HOMOGENEOUS
 
 Shape = tuple[int, int]
 
@@ -69,6 +70,17 @@ class Plan:
     def head_bends(self) -> bool:
         """Whether an activation follows the readout, which needs every image's own variance."""
         return any(layer.role is Role.ACTIVATION for layer in self.head)
+
+    @property
+    def pooled_is_homogeneous(self) -> bool:
+        """Whether what is pooled or flattened is r times as much for r times an image."""
+        return all(isinstance(step.activation, HOMOGENEOUS) for step in self.steps)
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether the output is."""
+        head = (layer for layer in self.head if layer.role is Role.ACTIVATION)
+        return self.pooled_is_homogeneous and all(isinstance(layer, HOMOGENEOUS) for layer in head)
 
 
 def plan_of(network: Sequential, shape: Shape) -> Plan:

@@ -16,6 +16,7 @@ from ntkmc._compat import enable_x64
 from ntkmc._processors import usable_cores
 from ntkmc.kernels._gram_block import block, variances
 from ntkmc.kernels._gram_plan import Plan
+from ntkmc.kernels._gram_scale import Scaled
 
 # Images on either side of a block. A processor wants the arrays of one distance in its cache,
 # vectors of the second number, and not less than this many numbers in an array: a step costs a few
@@ -39,8 +40,8 @@ def tiles(n1: int, n2: int, rows: int, columns: int, symmetric: bool) -> list[Ti
 class Runner:
     """Computes blocks of one network, with programs that are compiled once."""
 
-    def __init__(self, plan: Plan, shape: tuple[int, ...], dtype: np.dtype, with_ntk: bool):
-        self.plan, self.shape, self.dtype, self.with_ntk = plan, shape, dtype, with_ntk
+    def __init__(self, plan: Plan, dtype: np.dtype, with_ntk: bool):
+        self.plan, self.dtype, self.with_ntk = plan, dtype, with_ntk
         self.devices = jax.local_devices()
         self.on_cpu = self.devices[0].platform == "cpu"
 
@@ -70,9 +71,7 @@ class Runner:
             return 2
         return max(1, usable_cores() // len(self.devices))
 
-    def run(
-        self, x1: np.ndarray, x2: np.ndarray, wanted: list[Tile]
-    ) -> Iterator[tuple[Tile, np.ndarray]]:
+    def run(self, x1: Scaled, x2: Scaled, wanted: list[Tile]) -> Iterator[tuple[Tile, np.ndarray]]:
         """Each tile with its gap and NTK (1 or 2, rows, columns)."""
         if not wanted:
             return
@@ -82,8 +81,8 @@ class Runner:
 
         def compute(group):
             padded = group + group[-1:] * (step - len(group))
-            a = np.stack([_filled(x1[i], rows) for i, _ in padded])
-            b = np.stack([_filled(x2[j], columns) for _, j in padded])
+            a = [x1.some(_filled(i, rows)) for i, _ in padded]
+            b = [x2.some(_filled(j, columns)) for _, j in padded]
             blocks = self._compute(a, b, as_pairs=False)
             return [
                 (tile, made[:, : len(tile[0]), : len(tile[1])])
@@ -93,37 +92,44 @@ class Runner:
         for results in _ahead(compute, groups, self._workers):
             yield from results
 
-    def variances(self, x: np.ndarray) -> np.ndarray:
+    def variances(self, x: Scaled) -> np.ndarray:
         """(n,), in float64: what is subtracted from them later keeps its digits."""
+        every = np.arange(len(x))
         with enable_x64(), jax.default_device(jax.local_devices(backend="cpu")[0]):
             parts = [
                 np.asarray(
-                    variances(_filled(x[start : start + 64], 64).astype(np.float64), plan=self.plan)
+                    variances(
+                        *(part.astype(np.float64) for part in x.some(_filled(some, 64))),
+                        plan=self.plan,
+                    )
                 )
-                for start in range(0, len(x), 64)
+                for some in np.split(every, every[64::64])
             ]
         return np.concatenate(parts)[: len(x)]
 
-    def own_gaps(self, x: np.ndarray) -> np.ndarray:
+    def own_gaps(self, x: Scaled) -> np.ndarray:
         """(n,), of every image with itself: zero where one pixel is read, not where many are."""
         step = _ON_CPU[1] if self.on_cpu else _ON_GPU[0] * _ON_GPU[1]
-        size = _evenly(len(x), step)
-        parts = [x[start : start + size] for start in range(0, len(x), size)]
+        size, every = _evenly(len(x), step), np.arange(len(x))
 
-        def compute(part):
-            a = np.broadcast_to(_filled(part, size), (len(self.devices), size, *self.shape))
-            return self._compute(a, a, as_pairs=True)[0][0, 0, : len(part)]
+        def compute(some):
+            a = [x.some(_filled(some, size))] * len(self.devices)
+            return self._compute(a, a, as_pairs=True)[0][0, 0, : len(some)]
 
+        parts = np.split(every, every[size::size])
         return np.concatenate(list(_ahead(compute, parts, self._workers)))
 
-    def _compute(self, a, b, as_pairs: bool) -> np.ndarray:
+    def _compute(self, a: list[Scaled], b: list[Scaled], as_pairs: bool) -> np.ndarray:
         """A block for each device."""
+        sides = [
+            tuple(np.stack(part).astype(self.dtype) for part in zip(*side, strict=True))
+            for side in (a, b)
+        ]
         doubled = self.dtype == np.float64
         # A thread begins without the context of the one that made it.
         with enable_x64() if doubled else contextlib.nullcontext():
             made = _on_devices(
-                jnp.asarray(a),
-                jnp.asarray(b),
+                *jax.tree.map(jnp.asarray, sides),
                 jnp.asarray(True),
                 plan=self.plan,
                 with_ntk=self.with_ntk,
@@ -137,10 +143,10 @@ class Runner:
 @functools.partial(jax.jit, static_argnames=("plan", "with_ntk", "as_pairs", "stores", "devices"))
 def _on_devices(a, b, real, *, plan, with_ntk, as_pairs, stores, devices):
     def one(a, b, real):
-        made = block(
-            a[0], b[0], real, plan=plan, with_ntk=with_ntk, as_pairs=as_pairs, stores=stores
-        )
-        return made[None]
+        own = [tuple(part[0] for part in side) for side in (a, b)]
+        return block(*own, real, plan=plan, with_ntk=with_ntk, as_pairs=as_pairs, stores=stores)[
+            None
+        ]
 
     spec = PartitionSpec("blocks")
     return jax.shard_map(
@@ -157,9 +163,9 @@ def _evenly(count: int, most: int) -> int:
     return -(-count // -(-count // most))
 
 
-def _filled(images: np.ndarray, count: int) -> np.ndarray:
-    """As many images, the last one repeated."""
-    return images[np.minimum(np.arange(count), len(images) - 1)]
+def _filled(numbers: np.ndarray, count: int) -> np.ndarray:
+    """As many numbers, the last one repeated."""
+    return np.append(numbers, np.repeat(numbers[-1:], count - len(numbers)))
 
 
 def _ahead(compute, jobs: Iterable, workers: int) -> Iterator:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ntkmc.architecture import Sequential, to_dict
-from ntkmc.kernels import _files, _pairs, _recursion
+from ntkmc.kernels import _files, _pairs, _range, _recursion
 from ntkmc.priors import IIDPrior
 
 
@@ -30,6 +30,7 @@ class Table:
     @classmethod
     def build(cls, network: Sequential, prior: IIDPrior, kinds, dtype) -> tuple["Table", ...]:
         """Tables of these kinds, from one recursion."""
+        _range.require_prior(prior.same, dtype)
         pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype)
         phases = _recursion.pair_phases(pairs)
         values = {"ntk": lambda: state.ntk, "nngp": lambda: _recursion.nngp(state, phases)}

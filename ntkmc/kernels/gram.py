@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
 from ntkmc import memory
-from ntkmc._compat import enable_x64
-from ntkmc.architecture import Dense, Network, check, weighted_branches
+from ntkmc.architecture import Network, check, weighted_branches
 from ntkmc.kernels import _files
-from ntkmc.kernels._gram_plan import Plan, plan_of
+from ntkmc.kernels._gram_head import through_head
+from ntkmc.kernels._gram_plan import plan_of
+from ntkmc.kernels._gram_scale import Scaled, in_float64, require_range, scaled
 from ntkmc.kernels._gram_tiles import Runner, tiles
-from ntkmc.kernels.duals import apply_dual, dual_variance
 from ntkmc.progress import Progress
 
 KINDS = ("nngp", "ntk")
@@ -71,23 +69,34 @@ def gram(
         `GlobalAvgPool` or `Flatten`, `Dense`. NTK parameterization, no biases.
     x1 : (n1, h, w, channels)
         Computed with in their own precision, float32 or float64, whatever JAX's setting is; whole
-        numbers in float32.
+        numbers in that of the other list, or in float32. With `Erf`, float32 images with values
+        beyond 8 are computed with in float64.
     x2 : (n2, h, w, channels); `x1` where not given, and each pair is then computed once.
     kind : "nngp", "ntk", or a sequence of these.
     checkpoint : path
         What is computed is saved in this file every half a minute, and a call with the same images
-        goes on from there, on whichever device.
+        goes on from there, on whichever device. A `Parallel` network has a file for each branch.
     progress : called with the stage, how many blocks of pairs are done, and of how many.
 
     Returns
     -------
     (n1, n2) NumPy array, or `Grams` where `kind` is a sequence.
 
+    Notes
+    -----
+    Images are divided by their lengths inside, so that it does not matter how large they are, and
+    an image and a multiple of it are as exact as an image and itself. Kernels are off by some
+    roundings, 1e-6 of the root of the product of two images' own in float32 and 1e-14 in float64;
+    only where an activation meets very many patches (or, after the readout, images) that are
+    parallel, but not equally long, or opposite, by up to 3e-4 and 2e-8: a derivative of infinite
+    slope there sees the rounding of a difference (`apply_dual`).
+
     Raises
     ------
     ValueError
-        If images are no such arrays or not finite, the two lists differ in sides, channels or
-        precision, `kind` is unknown, or the checkpoint is of something else.
+        If images are no such arrays, not finite, or so large or small that their type cannot hold
+        the kernel; the two lists differ in sides, channels or precision; `kind` is unknown; or the
+        checkpoint is of something else, or no such file.
     ArchitectureError
         For a network that cannot take such images, gives images, or mixes pixels in another way
         (reflecting padding, upsampling, layers after a GroupPool).
@@ -111,35 +120,41 @@ def gram(
         f"{' and '.join(kinds)} between {n1} and {n2} images",
         "pass fewer images, or parts of them one after another",
     )
-    total: dict[str, np.ndarray] = dict.fromkeys(kinds, np.zeros((n1, n2), x1.dtype))
-    made_by = {} if checkpoint is None else _made_by(network, x1, x2, kinds)
+    given = [x1] if x2 is None else [x1, x2]
+    exact = in_float64([plan for _, plan in plans], given)
+    sides = [scaled(x.astype(np.float64) if exact else x) for x in given]
+    made_by = _made_by(network, given, kinds)
+    branches = []
     for number, (weight, plan) in enumerate(plans):
+        runner = Runner(plan, sides[0].images.dtype, "ntk" in kinds)
+        variances = [runner.variances(x) for x in sides]
+        require_range(plan, weight * len(plans), sides, variances, x1.dtype)
         saved = None
         if checkpoint is not None:
             path = Path(f"{os.fspath(checkpoint)}{f'.{number}' if number else ''}")
-            saved = _Checkpoint(path, made_by)
-        of_branch = _of_branch(plan, x1, x2, kinds, saved, progress)
+            saved = _Checkpoint.at(path, made_by)
+        branches.append((weight, runner, variances, saved))
+    total: dict[str, np.ndarray] = dict.fromkeys(kinds, np.zeros((n1, n2)))
+    for weight, runner, variances, saved in branches:
+        of_branch = _of_branch(runner, sides, variances, saved, progress)
         total = {name: total[name] + weight * of_branch[name] for name in kinds}
     found = {name: np.asarray(matrix, x1.dtype) for name, matrix in total.items()}
     return found[kind] if isinstance(kind, str) else Grams(**found)
 
 
-def _of_branch(plan: Plan, x1, x2, kinds, saved, progress) -> dict[str, np.ndarray]:
-    with_ntk = "ntk" in kinds
-    needed = ("gap", "ntk") if with_ntk else ("gap",)
-    runner = Runner(plan, x1.shape[1:], x1.dtype, with_ntk)
-    n1, n2 = len(x1), len(x1 if x2 is None else x2)
-    pooled = {name: np.full((n1, n2), np.nan, x1.dtype) for name in needed}
+def _of_branch(runner: Runner, sides: list[Scaled], variances, saved, progress):
+    symmetric, (n1, n2) = len(sides) == 1, (len(sides[0]), len(sides[-1]))
+    needed = ("gap", "ntk") if runner.with_ntk else ("gap",)
+    pooled = {name: np.full((n1, n2), np.nan, runner.dtype) for name in needed}
     if saved is not None:
-        pooled.update(saved.read(pooled))
+        pooled.update(saved.found)
     wanted = [
         tile
-        for tile in tiles(n1, n2, *runner.block_shape(n1, n2), symmetric=x2 is None)
-        if (np.isnan(pooled["gap"][np.ix_(*tile)]) & _computed(tile, x2 is None)).any()
+        for tile in tiles(n1, n2, *runner.block_shape(n1, n2), symmetric=symmetric)
+        if (np.isnan(pooled["gap"][np.ix_(*tile)]) & _computed(tile, symmetric)).any()
     ]
     last_saved = time.monotonic()
-    other = x1 if x2 is None else x2
-    for done, (tile, blocks) in enumerate(runner.run(x1, other, wanted)):
+    for done, (tile, blocks) in enumerate(runner.run(sides[0], sides[-1], wanted)):
         for name, block in zip(needed, blocks, strict=True):
             pooled[name][np.ix_(*tile)] = block
         if progress is not None:
@@ -149,9 +164,15 @@ def _of_branch(plan: Plan, x1, x2, kinds, saved, progress) -> dict[str, np.ndarr
             last_saved = time.monotonic()
     if saved is not None and wanted:
         saved.write(pooled)
-    if x2 is None:
+    if symmetric:
         pooled = {name: np.triu(half) + np.triu(half, 1).T for name, half in pooled.items()}
-    return _through_head(plan, runner, pooled, x1, x2)
+    if not runner.plan.head_bends:
+        own_gaps = [np.zeros(len(x)) for x in sides]
+    elif symmetric:  # the same number, not the same to rounding
+        own_gaps = [np.diagonal(pooled["gap"]).astype(np.float64)]
+    else:
+        own_gaps = [runner.own_gaps(x).astype(np.float64) for x in sides]
+    return through_head(runner.plan, pooled, variances, own_gaps, [x.lengths for x in sides])
 
 
 def _computed(tile, symmetric: bool):
@@ -159,38 +180,14 @@ def _computed(tile, symmetric: bool):
     return tile[0][:, None] <= tile[1] if symmetric else True
 
 
-def _through_head(plan: Plan, runner, pooled, x1, x2) -> dict[str, np.ndarray]:
-    """From the readout on, numbers for each pair: in float64 on the host."""
-    lists = [x for x in (x1, x2) if x is not None]
-    own = [runner.variances(x) for x in lists]
-    nngp = (own[0][:, None] + own[-1]) / 2 - pooled["gap"].astype(np.float64)
-    ntk = pooled.get("ntk", np.zeros(1)).astype(np.float64)  # zeros, where not asked for
-    sides: list[np.ndarray] = []
-    if plan.head_bends:
-        pooled_own = [v - runner.own_gaps(x) for v, x in zip(own, lists, strict=True)]
-        sides = [pooled_own[0][:, None], pooled_own[-1]]
-        if x2 is None:  # the same number, not the same to rounding
-            np.fill_diagonal(nngp, pooled_own[0])
-    for layer in plan.head:
-        if isinstance(layer, Dense):
-            ntk = ntk + nngp
-            continue
-        with enable_x64(), jax.default_device(jax.local_devices(backend="cpu")[0]):
-            gap = np.maximum((sides[0] + sides[1]) / 2 - nngp, 0)
-            gap, slope = apply_dual(layer, jnp.asarray(gap), *map(jnp.asarray, sides))
-            sides = [np.asarray(dual_variance(layer, jnp.asarray(side))) for side in sides]
-        nngp = (sides[0] + sides[1]) / 2 - np.asarray(gap)
-        ntk = ntk * np.asarray(slope)
-    return {"nngp": nngp, "ntk": ntk}
-
-
-def _made_by(network, x1, x2, kinds) -> dict[str, Any]:
+def _made_by(network, given, kinds) -> dict[str, Any]:
     """What a checkpoint must be of, to be gone on from."""
     digest = hashlib.sha256()
-    for images in (x1,) if x2 is None else (x1, x2):
+    for images in given:
         digest.update(repr((images.shape, str(images.dtype))).encode())
         digest.update(np.ascontiguousarray(images).tobytes())
-    return {"network": network, "images": digest.hexdigest(), "ntk": "ntk" in kinds}
+    about = {"images": digest.hexdigest(), "ntk": "ntk" in kinds, "lengths": "one"}
+    return {"network": network, **about}
 
 
 class _Checkpoint(NamedTuple):
@@ -198,9 +195,20 @@ class _Checkpoint(NamedTuple):
 
     path: Path
     made_by: dict[str, Any]
+    found: dict[str, np.ndarray]
 
-    def read(self, pooled) -> dict[str, np.ndarray]:
-        return _files.read(self.path, self.made_by) if self.path.exists() else pooled
+    @classmethod
+    def at(cls, path: Path, made_by) -> "_Checkpoint":
+        if not path.parent.is_dir():
+            raise ValueError(f"checkpoint was {str(path)!r}; make the folder {path.parent} first")
+        if not path.exists():
+            return cls(path, made_by, {})
+        try:
+            return cls(path, made_by, _files.read(path, made_by))
+        except ValueError as error:
+            raise ValueError(
+                f"checkpoint was {str(path)!r}: {error}; delete that file or pass another path"
+            ) from None
 
     def write(self, pooled) -> None:
         _files.write(self.path, pooled, self.made_by)
@@ -215,16 +223,15 @@ def _checked_kinds(kind) -> tuple[str, ...]:
 
 def _checked_images(x1, x2) -> tuple[np.ndarray, np.ndarray | None]:
     checked = []
-    for name, images in (("x1", x1), ("x2", x2)):
-        if images is None:
-            continue
-        images = np.asarray(images)
+    given = {name: np.asarray(x) for name, x in (("x1", x1), ("x2", x2)) if x is not None}
+    floating = [x.dtype for x in given.values() if x.dtype in (np.float32, np.float64)]
+    for name, images in given.items():
         if images.ndim != 4 or not images.size:
             raise ValueError(
                 f"{name} has shape {images.shape}; pass images (n, height, width, channels)"
             )
         if images.dtype.kind in "iub":
-            images = images.astype(np.float32)
+            images = images.astype(floating[0] if floating else np.float32)
         if images.dtype not in (np.float32, np.float64):
             raise ValueError(f"{name} has type {images.dtype}; pass float32 or float64")
         if not np.isfinite(images).all():

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from ntkmc import memory
 from ntkmc.architecture import Network, check, require_images, weighted_branches
 from ntkmc.architecture.layers import Shape
-from ntkmc.kernels import _axes, _files, _grid_recursion
+from ntkmc.kernels import _axes, _files, _grid_recursion, _range
 from ntkmc.kernels.operator import Pixels, dense_matrix, rows_and_columns
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.priors import IIDPrior
@@ -87,13 +87,15 @@ class GridKernel:
         Raises
         ------
         ArchitectureError : the network does not fit the size of the prior.
-        ValueError : the prior is no such array, or zero everywhere; a wrong shape, kind or dtype.
+        ValueError : the prior is no such array, zero everywhere, or so small or large that the
+            kernel would lose digits; a wrong shape, kind or dtype.
         NotEnoughMemoryError : predicted before anything is allocated.
         """
         if kind not in Kernels._fields:
             raise ValueError(f"kind was {kind!r}; expected 'ntk' or 'nngp'")
         dtype = checked_dtype(dtype)
         features, size = _checked_prior(prior, shape)
+        _range.require_prior(_largest_moment(features), dtype)
         shape = check(network, size)[-1]
         memory.require(
             predicted_bytes(network, size, kind, dtype),
@@ -238,6 +240,14 @@ def _checked_prior(prior, shape):
     if shape is not None and tuple(shape) != size:
         raise ValueError(f"shape was {tuple(shape)}, and the prior has {size}; leave shape out")
     return features, size
+
+
+def _largest_moment(features):
+    if isinstance(features, IIDPrior):
+        return features.same
+    largest = abs(features).max()  # of a pixel; squared it may be too large for any type
+    with np.errstate(over="ignore", under="ignore"):
+        return np.square(largest) * np.square(features / largest).mean(axis=0).max()
 
 
 def _with_outside(features, size, outside):

@@ -100,7 +100,8 @@ class PeriodicKernel:
         Raises
         ------
         ArchitectureError : the network does not fit the shape.
-        ValueError : this kernel does not cover a layer, the shape, the kind or the dtype.
+        ValueError : this kernel does not cover a layer, the shape, the kind or the dtype, or the
+            prior is so small or large that the kernel would lose digits.
         NotEnoughMemoryError : predicted before anything is allocated.
         """
         if kind not in Kernels._fields:

@@ -61,12 +61,13 @@ class IIDUniform:
     @property
     def same(self) -> float:
         """C1 = E[z z]."""
-        return (self.low**2 + self.low * self.high + self.high**2) / 3
+        return (self.low * self.low + self.low * self.high + self.high * self.high) / 3
 
     @property
     def different(self) -> float:
         """C2 = E[z]^2."""
-        return (self.low + self.high) ** 2 / 4
+        mean = (self.low + self.high) / 2
+        return mean * mean
 
     def sample(self, key: Array, shape: Sequence[int]) -> Float[Array, "..."]:
         """Independent entries of the given shape, from a ``jax.random`` key."""
@@ -89,12 +90,12 @@ class IIDNormal:
     @property
     def same(self) -> float:
         """C1 = E[z z]."""
-        return self.mean**2 + self.std**2
+        return self.mean * self.mean + self.std * self.std
 
     @property
     def different(self) -> float:
         """C2 = E[z]^2."""
-        return self.mean**2
+        return self.mean * self.mean
 
     def sample(self, key: Array, shape: Sequence[int]) -> Float[Array, "..."]:
         """Independent entries of the given shape, from a ``jax.random`` key."""

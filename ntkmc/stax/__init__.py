@@ -8,6 +8,16 @@ and for rotations and reflections `LiftingConv`, `GroupConv` and `GroupPool`, fo
 neural-tangents' own and combine with them; `from_architecture` reads a network of
 `ntkmc.architecture` as one.
 
+`neural_tangents.predict` returns NaN, without a word, where the kernel matrix is singular to its
+precision, as a float32 one of two equal inputs is. The solvers here factorise in float64 and raise
+`SingularKernelError`, which says by how much and what ridge to try:
+
+>>> from ntkmc.kernels import FunctionKernel
+>>> from ntkmc.solvers import Cholesky
+>>> kernel = FunctionKernel.build(lambda x, y: kernel_fn(x, y, "ntk"), x_train)
+>>> weights = Cholesky(ridge=1e-4).prepare(kernel, kernel.pixels).solve(y_train).weights
+>>> predicted = kernel_fn(x_test, x_train, "ntk") @ weights
+
 Importing this package is also what makes `import neural_tangents` work afterwards in the same
 process.
 """

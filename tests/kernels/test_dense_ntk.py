@@ -91,6 +91,21 @@ def test_columns_that_are_nearly_equal_lose_no_digits(size):
     assert abs(naive - 1e-9 / np.pi) > 1e-10
 
 
+@pytest.mark.parametrize("norm", [1.0, 3e120])
+def test_columns_that_are_nearly_opposite_lose_no_digits(norm):
+    """kappa_0 is angle / pi there, and kappa_1 of the order of its cube."""
+    angles = np.array([0, 1e-15, 1e-12, 1e-9, 1e-7, 1e-5, 1e-3])
+    Z = np.zeros((5, 7))
+    Z[1], Z[3] = np.cos(angles), np.sin(angles)
+    nngp = (angles**3 / 3 - angles**5 / 30) / np.pi
+    expected = nngp - np.cos(angles) * angles / np.pi
+    for kernel in (
+        dense_ntk(norm * Z[:, :1], -2 * norm * Z)[0] / norm / norm / 2,
+        dense_ntk(np.concatenate([-norm * Z[:, :1], norm * Z], axis=1))[0, 1:] / norm / norm,
+    ):
+        np.testing.assert_allclose(kernel, expected, rtol=1e-14, atol=2e-16)
+
+
 def test_columns_of_any_norm():
     """Homogeneous: duplicates, multiples, opposites, and zero, which has no direction."""
     z = np.random.default_rng(2).standard_normal(8)
@@ -123,6 +138,46 @@ def test_under_jit_in_either_precision(x64):
     np.testing.assert_allclose(compiled(narrow), exact, rtol=1e-5, atol=1e-5)
     across = dense_ntk(jnp.asarray(Z), jnp.asarray(Z[:, :4]), depth=2)
     np.testing.assert_allclose(across, exact[:, :4], rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("features", [3, 20, 300])
+@pytest.mark.parametrize("depth", [1, 20])
+def test_the_bound_of_jax_arrays(features, depth):
+    """In float32 columns nearer than an angle that the docstring gives count as equal."""
+    rng = np.random.default_rng(8)
+    first, across = np.linalg.qr(rng.standard_normal((features, 2)))[0].T
+    angles = np.concatenate([np.geomspace(1e-6, 0.1, 60), np.pi - np.geomspace(1e-6, 0.1, 60)])
+    Z = np.float32(np.outer(first, np.cos(angles)) + np.outer(across, np.sin(angles)))
+    found = dense_ntk(jnp.asarray(Z), depth=depth)
+    error = abs(found - dense_ntk(Z, depth=depth)).max() / (depth + 1)
+    seen = np.sqrt(8 * np.finfo(np.float32).eps * np.sqrt(features))
+    assert error < 1.1 * depth / 2 / np.pi * seen
+
+
+@pytest.mark.parametrize("kind", ["ntk", "nngp"])
+def test_gradients_are_finite(kind, x64):
+    """Also of a column of zeros, of equal ones and of opposite ones; right where there is one."""
+    rng = np.random.default_rng(9)
+    weights, Z = jnp.asarray(rng.standard_normal((6, 6))), rng.standard_normal((4, 6))
+    special = Z.copy()
+    special[:, 2], special[:, 3], special[:, 5] = 0, Z[:, 1], -2 * Z[:, 0]
+
+    def total(Z):
+        return (weights * dense_ntk(Z, depth=2, kind=kind)).sum()
+
+    gradient = jax.grad(total)
+    assert np.isfinite(gradient(jnp.asarray(special))).all()
+    step = 1e-6 * rng.standard_normal(Z.shape)
+    change = (total(jnp.asarray(Z + step)) - total(jnp.asarray(Z - step))) / 2
+    np.testing.assert_allclose(change, (gradient(jnp.asarray(Z)) * step).sum(), rtol=1e-6)
+
+
+def test_narrow_jax_arrays_and_whole_numbers(unchecked):
+    columns = np.array([[1, 0, 1], [0, 1, 1]])
+    exact = dense_ntk(columns)
+    for dtype, tolerance in ((jnp.float16, 4e-3), (jnp.bfloat16, 3e-2), (jnp.int8, 1e-6)):
+        found = dense_ntk(jnp.asarray(columns, dtype))
+        np.testing.assert_allclose(found.astype(np.float32), exact, rtol=tolerance)
 
 
 def test_float64_where_jax_computes_in_32_bits():
@@ -181,6 +236,10 @@ def test_networks_of_finite_width():
         ({"Z1": np.ones((3, 0))}, r"Z1 has shape \(3, 0\)"),
         ({"Z1": np.array([[1.0, np.nan]])}, r"Z1\[0, 1\] was nan; pass a prior without missing"),
         ({"Z1": np.ones((2, 2)), "Z2": np.ones((3, 2))}, "of length 2 and Z2 of length 3"),
+        ({"Z1": np.full((2, 2), 1e200)}, r"norms 1.4e\+200 and .*beyond float64; multiply"),
+        ({"Z1": np.full((2, 2), 1e-200)}, r"norms 1.4e-200 and .*beyond float64"),
+        ({"Z1": np.eye(2), "Z2": np.full((2, 2), 1.5e308)}, "norms 1.0e\\+00 and inf"),
+        ({"Z1": np.full((2, 2), 1j)}, "Z1 has complex numbers"),
         ({"Z1": np.ones((2, 2)), "depth": 1.5}, "depth was 1.5"),
         ({"Z1": np.ones((2, 2)), "depth": -1}, "depth was -1"),
         ({"Z1": np.ones((2, 2)), "kind": "cntk"}, "kind was 'cntk'"),

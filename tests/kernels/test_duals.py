@@ -132,3 +132,52 @@ def test_float32_agrees_with_float64(layer, x64):
 def test_a_layer_without_a_dual_is_refused():
     with pytest.raises(TypeError, match="layer was Conv"):
         apply_dual(Conv(3), jnp.zeros(()), jnp.ones(()), jnp.ones(()))
+
+
+def erf_dual(var_a, var_b, gap):
+    """As it is defined, in the longest floats there are."""
+    a, b, gap = (np.asarray(value).astype(np.longdouble) for value in (var_a, var_b, gap))
+    k = (a + b) / 2 - gap
+    determinant = 1 + 2 * (a + b) + 4 * gap * (a + b - gap) - (a - b) ** 2
+    angles = [np.arctan2(2 * v, np.sqrt(1 + 4 * v)) for v in (a, b)]
+    between = np.arctan2(2 * k, np.sqrt(determinant))
+    return (sum(angles) - 2 * between) / np.longdouble(np.pi), 4 / np.pi / np.sqrt(determinant)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1e-6, 0.03, 1.0, 400.0, 2e4, 3e7])
+def test_erf_of_any_variance(dtype, size, x64):
+    rng, eps = np.random.default_rng(0), np.finfo(dtype).eps
+    var = (size * rng.uniform(0.5, 2, (2, 500))).astype(dtype)
+    y = 10 ** rng.uniform(-9, 0, 500)
+    roots = np.sqrt(var.astype(np.float64))
+    for var_b, root_b, tolerance in (
+        (var[0], roots[0], 20 * eps),
+        (var[1], roots[1], eps * (20 + size)),  # what `apply_dual` says
+    ):
+        gap = ((roots[0] - root_b) ** 2 / 2 + roots[0] * root_b * y).astype(dtype)
+        gap = np.maximum(gap, np.asarray((roots[0] - root_b) ** 2 / 2, dtype))
+        found_gap, slope = apply_dual(Erf(), *(jnp.asarray(v) for v in (gap, var[0], var_b)))
+        expected_gap, expected_slope = erf_dual(var[0], var_b, gap)
+        np.testing.assert_allclose(slope, expected_slope.astype(float), rtol=tolerance)
+        largest = float(expected_gap.max())
+        np.testing.assert_allclose(
+            found_gap, expected_gap.astype(float), atol=tolerance * largest, rtol=0
+        )
+    after = dual_variance(Erf(), jnp.asarray(var[0]))
+    exact = 2 / np.pi * np.arctan2(2 * var[0].astype(np.longdouble), np.sqrt(1 + 4 * var[0]))
+    np.testing.assert_allclose(after, exact.astype(float), rtol=4 * eps)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_opposite_is_as_exact_as_equal(dtype, x64):
+    """Where the gap to the negative is known; the gap itself has lost it."""
+    opposite, eps = jnp.asarray(10.0 ** np.arange(-16, -2), dtype), np.finfo(dtype).eps
+    wide = np.asarray(opposite, np.float64)
+    one, large = jnp.ones((), dtype), jnp.asarray(1e6, dtype)
+    slope = apply_dual(Relu(), 2 - opposite, one, one, opposite)[1]
+    np.testing.assert_allclose(slope, 2 * np.arcsin(np.sqrt(wide / 2)) / np.pi, rtol=100 * eps)
+    gap = large * (2 - opposite)
+    slope = apply_dual(Erf(), gap, large, large, large * opposite)[1]
+    determinant = 1 + 4e6 + 4e12 * wide * (2 - wide)
+    np.testing.assert_allclose(slope, 4 / np.pi / np.sqrt(determinant), rtol=8 * eps)

@@ -270,7 +270,7 @@ class TestWork:
         from ntkmc.kernels._gram_plan import plan_of
 
         network = group_network("C4")
-        x = jnp.asarray(images(3, 6, 6, 2, dtype=np.float32))
+        x = jnp.asarray(images(3, 6, 6, 2, dtype=np.float32)), jnp.ones(3)
         settings = {"plan": plan_of(network, (6, 6)), "with_ntk": True, "as_pairs": False}
         one, other = (
             np.asarray(block(x, x, True, stores=how, **settings)) for how in ("branch", "barrier")
