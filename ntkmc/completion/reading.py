@@ -102,6 +102,8 @@ def _column(column, name) -> Float[np.ndarray, " m"]:
     values = np.full(len(column), np.nan)
     try:
         values[present] = _as_numbers(column[present]).to_numpy(dtype=np.float64)
+        if np.isnan(values[present]).any():  # of some objects pandas makes NaN
+            raise TypeError(f"row {np.argmax(present & np.isnan(values))} is no number")
     except ValueError:
         raise ValueError(
             f"column {name!r} holds text; declare it with categorical=[{name!r}], or leave it out"

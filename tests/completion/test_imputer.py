@@ -209,12 +209,9 @@ def test_categorical_in_every_spelling(unchecked):
         X = table if np.asarray(several).dtype.kind == "U" else table.to_numpy(object)
         fitted = NTKImputer(categorical=several, n_refinements=0).fit(X)
         assert sorted(fitted.encoding_.categories) == [1, 3]
+    one_only = table.assign(kind=1.0)
     for one in ("flag", 3, np.int64(3), [False, False, False, True]):
-        fitted = NTKImputer(categorical=one, n_refinements=0).fit(
-            table.drop(columns="kind")[["x", "y", "y", "flag"]].set_axis(
-                ["x", "y", "z", "flag"], axis=1
-            )
-        )
+        fitted = NTKImputer(categorical=one, n_refinements=0).fit(one_only)
         assert sorted(fitted.encoding_.categories) == [3]
     for none in (None, (), [], np.zeros(2, bool)):
         fitted = NTKImputer(categorical=none, n_refinements=0).fit(table[["x", "y"]])
