@@ -39,9 +39,8 @@ def complete(
     table = read_table(path, sep=sep, decimal=decimal, na=na)
     chosen = _choose(table, path, categorical)
     check_target(out, table)
-    imputer = NTKImputer(categorical=list(chosen.categories))
     with progress_bars() as progress:
-        progress("fit", 0, None)
+        imputer = NTKImputer(categorical=list(chosen.categories), progress=progress)
         imputer.fit(chosen.frame)
         progress("fill in", 0, None)
         filled, std = imputer.transform(chosen.frame, return_std=True)

@@ -47,14 +47,25 @@ def _say_on_stderr(word: str, style: str, message: str) -> None:
 
 @contextlib.contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Progress bars on stderr, one a stage, for as long as the context lasts.
+    """Progress bars on stderr, one a stage, with the time that it took and may still take.
 
     Gives a function of a stage's name, the steps done and the steps in all (None: unknown).
     """
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         running: dict[str, TaskID] = {}
 
