@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.sparse.csgraph import connected_components
 
 from ntkmc.architecture import Layer
-from ntkmc.kernels import dense_ntk
+from ntkmc.kernels.dense_ntk import dense_ntk
 
 NAMES = ("table", "identity")
 PARITIES = ("odd", "oriented")
