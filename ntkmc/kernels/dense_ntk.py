@@ -209,7 +209,8 @@ def _elementwise(gap, depth, activation, kind):
     padded = np.zeros(size)
     padded[: gap.size] = gap.ravel()
     value = _compiled(padded, depth=depth, activation=activation, kind=kind)
-    return np.array(value[: gap.size]).reshape(gap.shape)
+    # A slice of a JAX array would be another program, for each size.
+    return np.array(value)[: gap.size].reshape(gap.shape)
 
 
 def _unit(Z, xp):
