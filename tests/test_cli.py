@@ -47,15 +47,24 @@ def refused(answer, words):
     assert words in err
 
 
-def test_help_does_not_import_what_only_work_needs():
-    heavy = "{'jax', 'scipy', 'matplotlib', 'skimage', 'pooch', 'pydantic'}"
-    code = (
-        "import sys\nfrom ntkmc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-        f"print(sorted({heavy} & set(sys.modules)))"
-    )
+HELP = "from ntkmc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+IMAGES = {"skimage", "pooch", "tifffile"}
+TRAINING = {"flax", "optax", "orbax"}
+
+
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        (HELP, {"jax", "scipy", "matplotlib", "pydantic"} | IMAGES | TRAINING),
+        ("import ntkmc.cli.complete", {"pydantic", "matplotlib.pyplot"} | IMAGES | TRAINING),
+        ("import ntkmc.cli.inpaint", {"pandas", "sklearn", "matplotlib.pyplot"} | TRAINING),
+    ],
+)
+def test_does_not_import_what_only_others_need(code, heavy):
+    code = f"import sys\n{code}\nprint(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "demo" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+    assert ("demo" in done.stdout) == ("--help" in code)
 
 
 def test_info(run):

@@ -1,6 +1,8 @@
 """What a user meets before anything is computed."""
 
+import importlib
 import importlib.metadata
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -18,9 +20,11 @@ def test_does_not_require_tensorflow():
 def test_every_module_imports():
     names = [m.name for m in pkgutil.walk_packages(ntkmc.__path__, "ntkmc.")]
     assert "ntkmc.stax" in names
-    for name in names:
-        if not name.endswith("__main__"):
-            __import__(name)
+    modules = [importlib.import_module(n) for n in names if not n.endswith("__main__")]
+    for module in [ntkmc, *modules]:
+        for name in getattr(module, "__all__", ()):
+            # Not the module of the same name, which some functions are in.
+            assert not inspect.ismodule(getattr(module, name)), f"{module.__name__}.{name}"
 
 
 def test_64_bits_for_the_length_of_a_test(x64):

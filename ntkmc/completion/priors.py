@@ -1,15 +1,16 @@
 """What is known of a table's columns or rows before it is completed, as kernels between them."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 import scipy.sparse
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.sparse.csgraph import connected_components
 
 from ntkmc.architecture import Layer
-from ntkmc.kernels import dense_ntk
+from ntkmc.kernels.dense_ntk import dense_ntk, homogeneous
 
 NAMES = ("table", "identity")
 PARITIES = ("odd", "oriented")
@@ -87,9 +88,7 @@ class Network:
         scaled = self._scaled(embedding)
         if self.depth == 1:
             # Leaky ReLU is a linear function and a multiple of |x|, which has only even parts.
-            one = np.ones((1, 1))
-            slope = (self._ntk(one) - self._ntk(one, -one)).item() / 2
-            odd = slope * (scaled.T @ scaled)
+            odd = _odd_slope(homogeneous(self.activation)) * (scaled.T @ scaled)
         else:
             opposite = self._ntk(scaled, -scaled)
             odd = (self._ntk(scaled) - (opposite + opposite.T) / 2) / 2
@@ -109,12 +108,17 @@ class Network:
         return scaled
 
 
+@functools.cache
+def _odd_slope(activation: Layer) -> float:
+    """The odd part of the kernel of one hidden layer, between numbers of which the product is 1."""
+    one = np.ones((1, 1))
+    both = [dense_ntk(one, side, depth=1, activation=activation).item() for side in (one, -one)]
+    return (both[0] - both[1]) / 2
+
+
 def _loadings(embedding, observed) -> Float[np.ndarray, "g n"]:
     """Of columns on the first component of their group; zero for the other groups' columns."""
-    # Columns are together where a row has both: rows and columns are the nodes.
-    entries = scipy.sparse.csr_array(observed)
-    nodes = scipy.sparse.block_array([[None, entries], [entries.T, None]])
-    group = connected_components(nodes, directed=False)[1][len(observed) :]
+    group = _groups(observed)
     norms = np.linalg.norm(embedding, axis=0)
     units = embedding / np.where(norms > 0, norms, 1)
     loadings = []
@@ -123,6 +127,16 @@ def _loadings(embedding, observed) -> Float[np.ndarray, "g n"]:
         loadings.append(np.zeros(len(group)))
         loadings[-1][members] = np.clip(_LOADING * first * np.sqrt(members.sum()), -1, 1)
     return np.array(loadings)
+
+
+def _groups(observed) -> Int[np.ndarray, " n"]:
+    """The group of each column: those that a row has both of are together, and so are theirs."""
+    if observed.all(axis=1).any():
+        return np.zeros(observed.shape[1], int)
+    # Rows and columns are the nodes.
+    entries = scipy.sparse.csr_array(observed)
+    nodes = scipy.sparse.block_array([[None, entries], [entries.T, None]])
+    return connected_components(nodes, directed=False)[1][len(observed) :]
 
 
 def _first_component(columns) -> Float[np.ndarray, " n"]:

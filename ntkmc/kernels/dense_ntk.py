@@ -229,7 +229,8 @@ def _elementwise(gap, opposite, depth, activation, kind):
     padded = np.zeros((2, size))
     padded[:, : gap.size] = gap.ravel(), opposite.ravel()
     value = _compiled(*padded, depth=depth, activation=activation, kind=kind)
-    return np.array(value[: gap.size]).reshape(gap.shape)
+    # A slice of a JAX array would be another program, for each size.
+    return np.array(value)[: gap.size].reshape(gap.shape)
 
 
 def _unit(Z, xp):

@@ -1,0 +1,1 @@
+from .registry import EXPERIMENTS as EXPERIMENTS, Experiment as Experiment, load as load
