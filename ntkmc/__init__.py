@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ntkmc.architecture import ArchitectureError, Parallel, Sequential, autoencoder
     from ntkmc.completion import Gram, NTKImputer
-    from ntkmc.inpainting import InpaintResult, inpaint
+    from ntkmc.inpainting import (
+        InpaintResult,
+        Noise,
+        Selection,
+        Uncertainty,
+        choose_network,
+        fit_noise,
+        inpaint,
+    )
     from ntkmc.kernels import GridKernel, PeriodicKernel
     from ntkmc.memory import NotEnoughMemoryError
     from ntkmc.priors import IIDNormal, IIDUniform
-    from ntkmc.selection import Selection, choose_network
     from ntkmc.solvers import (
         Cholesky,
         ConjugateGradient,
@@ -18,17 +25,23 @@ if TYPE_CHECKING:
         SingularKernelError,
         SolveResult,
     )
-    from ntkmc.uncertainty import Noise, Uncertainty, fit_noise
 
 # Imported when first asked for: `ntkmc --help` need not wait for JAX.
 _HOMES = {
     "ntkmc.architecture": ("ArchitectureError", "Parallel", "Sequential", "autoencoder"),
     "ntkmc.completion": ("Gram", "NTKImputer"),
-    "ntkmc.inpainting": ("InpaintResult", "inpaint"),
+    "ntkmc.inpainting": (
+        "InpaintResult",
+        "Noise",
+        "Selection",
+        "Uncertainty",
+        "choose_network",
+        "fit_noise",
+        "inpaint",
+    ),
     "ntkmc.kernels": ("GridKernel", "PeriodicKernel"),
     "ntkmc.memory": ("NotEnoughMemoryError",),
     "ntkmc.priors": ("IIDNormal", "IIDUniform"),
-    "ntkmc.selection": ("Selection", "choose_network"),
     "ntkmc.solvers": (
         "Cholesky",
         "ConjugateGradient",
@@ -36,7 +49,6 @@ _HOMES = {
         "SingularKernelError",
         "SolveResult",
     ),
-    "ntkmc.uncertainty": ("Noise", "Uncertainty", "fit_noise"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -75,7 +75,7 @@ def test_solvers_agree_and_auto_chooses_by_size(monkeypatch):
             assert result.solve.method == "cholesky"
     for picture in pictures.values():
         np.testing.assert_allclose(picture, pictures["cholesky"], atol=1e-4)
-    monkeypatch.setattr("ntkmc.inpainting.CHOLESKY_PIXELS", 100)
+    monkeypatch.setattr("ntkmc.inpainting.settings.CHOLESKY_PIXELS", 100)
     assert inpaint(image, mask, network=NETWORK).solve.method == "conjugate_gradient"
 
 

@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 from ntkmc import memory
 from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, describe
 from ntkmc.images import keep_observed
+from ntkmc.inpainting.held_out import Neighbourhoods, hold_out
 from ntkmc.kernels import _table, covers, predicted_bytes
 from ntkmc.kernels.periodic import Kernels, checked_dtype
-from ntkmc.local import Neighbourhoods, hold_out
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, SingularKernelError
 from ntkmc.solvers.result import check_ridge, larger_ridge
@@ -102,14 +102,14 @@ def choose_network(
     r"""Choose a network, or a few side by side, and a ridge for one image.
 
     Some of the observed pixels are held out, one at a time and each in a hole as wide as those
-    around the missing pixels (see `ntkmc.local.hold_out`), and predicted from the nearest pixels
+    around the missing pixels (see `held_out.hold_out`), and predicted from the nearest pixels
     left,
 
     .. math:: \hat y(x) = k_x^T (K_{NN} + \lambda\, \overline{K_{xx}}\, I)^{-1} y_N,
 
     which is the exact solution but for the pixels farther away (local kriging), of values less the
     mean of those observed, as in `ntkmc.inpaint`, and of levels around it (see
-    `ntkmc.local.Neighbourhoods.errors`). What is minimised
+    `held_out.Neighbourhoods.errors`). What is minimised
     is the product of the squared error, which PSNR measures, and of the squared error relative to
     the contrast around each pixel, which SSIM does. First every candidate alone, with each ridge;
     then `Parallel` networks, grown branch by branch from the best of them as long as a branch takes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkmc.local import hold_out
+from ntkmc.inpainting.held_out import hold_out
 
 IMAGE = np.random.default_rng(0).random((40, 50))
 

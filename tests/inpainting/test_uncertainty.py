@@ -11,9 +11,9 @@ from solvers.problems import kernel
 from ntkmc import autoencoder, inpaint
 from ntkmc.datasets import load_image, random_mask
 from ntkmc.experiments import load
+from ntkmc.inpainting.uncertainty import _student, describe, fit_noise, quantify
 from ntkmc.solvers import Cholesky, ConjugateGradient, posterior
 from ntkmc.solvers.result import shift_of
-from ntkmc.uncertainty import _student, describe, fit_noise, quantify
 
 SIDE = 32
 RIDGE = 0.02
@@ -176,7 +176,7 @@ def test_an_image_of_zeros_is_certain():
 def test_intervals_of_the_papers_greys_are_nominal(data_dir):
     """SI figure 10, the middle of each: between 85 and 95 percent within a 90% interval."""
     mask, covered = random_mask((SIDE, SIDE), 0.5), []
-    _, config = load(Path(__file__).parents[1] / "configs" / "calibration" / "half_missing.yaml")
+    _, config = load(Path(__file__).parents[2] / "configs" / "calibration" / "half_missing.yaml")
     for name in config.images:
         image = load_image(name, data_dir).image
         image = image[tuple(slice((side - SIDE) // 2, (side + SIDE) // 2) for side in image.shape)]
