@@ -11,9 +11,10 @@ from ntkmc._compat import enable_x64
 from ntkmc.architecture import Network, autoencoder
 from ntkmc.images import keep_observed
 from ntkmc.inpainting.checks import check_image, check_mask, check_settings
+from ntkmc.inpainting.noise import check_enough
 from ntkmc.inpainting.selection import Selection, choose_network
 from ntkmc.inpainting.settings import choose_solver, grid_kernel, periodic_kernel, with_margin
-from ntkmc.inpainting.uncertainty import Uncertainty, check_enough, quantify
+from ntkmc.inpainting.uncertainty import Uncertainty, quantify
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, Solver, SolveResult
