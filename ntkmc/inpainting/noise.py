@@ -9,7 +9,7 @@ tails. So a scale is fitted for each pixel,
 
 .. math:: s^2(x) = a\, s_0^2 + (1 - a)\, r(x),
 
-with r the surprise of the innermost neighbours (`solvers.posterior.Conditional`; a local Gaussian
+with r the surprise of the innermost neighbours (`solvers.conditional.Conditional`; a local Gaussian
 process in the sense of Gramacy & Apley 2015, with :math:`s_0` to shrink to) and the errors over
 :math:`s(x) \sqrt{v(x) + \tau}` get a Student-t distribution. Everything that is fitted, a, its
 tails and, where several are given, the ridge, maximises the density of observed pixels that were

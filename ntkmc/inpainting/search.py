@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ntkmc.architecture import Network, Parallel, Sequential
-from ntkmc.inpainting.held_out import Neighbourhoods
+from ntkmc.inpainting.held_out import HeldOut
 from ntkmc.solvers import Progress
+from ntkmc.solvers.conditional import between
 
 WEIGHTS = (0.03, 0.3, 3.0, 30.0)  # of a branch's mean diagonal, relative to that of the others
 GAIN = 0.01  # of the error: what a further branch has to take away
@@ -19,7 +20,7 @@ MAX_BRANCHES = 3
 class Search:
     """Errors of weighted sums of networks; weights are of kernels scaled to a mean of one."""
 
-    def __init__(self, samples: Neighbourhoods, smallest: float, progress: Progress | None):
+    def __init__(self, samples: HeldOut, smallest: float, progress: Progress | None):
         self.samples, self._smallest, self._progress = samples, smallest, progress
         self.errors: dict[tuple[frozenset, float], tuple[float, float]] = {}
         self._matrices: dict[Sequential, Float[np.ndarray, "n s s"]] = {}
@@ -27,7 +28,7 @@ class Search:
 
     def add(self, network, table):
         """Have a network, of whose kernel this is the table, among those to choose from."""
-        matrices = np.asarray(table.entries(*self.samples.offsets()), np.float32)
+        matrices = np.asarray(between(table.entries, self.samples.points), np.float32)
         self._scales[network] = float(np.mean(matrices[:, -1, -1], dtype=np.float64))
         self._matrices[network] = matrices / np.float32(self._scales[network])
 

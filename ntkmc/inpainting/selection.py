@@ -37,7 +37,7 @@ class Trial:
     ----------
     network, ridge : what was tried.
     rmse : root mean square error, in units of the image.
-    relative_rmse : the same relative to the contrast around each pixel, see `Neighbourhoods`.
+    relative_rmse : the same relative to the contrast around each pixel, see `HeldOut`.
     """
 
     network: Network
@@ -105,11 +105,11 @@ def choose_network(
 
     which is the exact solution but for the pixels farther away (local kriging), of values less the
     mean of those observed, as in `ntkmc.inpaint`, and of levels around it (see
-    `held_out.Neighbourhoods.errors`). What is minimised
-    is the product of the squared error, which PSNR measures, and of the squared error relative to
-    the contrast around each pixel, which SSIM does. First every candidate alone, with each ridge;
-    then `Parallel` networks, grown branch by branch from the best of them as long as a branch takes
-    off a further percent. What is too near to singular for its dtype is passed over.
+    `held_out.HeldOut.errors`). What is minimised is the product of the squared error, which PSNR
+    measures, and of the squared error relative to the contrast around each pixel, which SSIM does.
+    First every candidate alone, with each ridge; then `Parallel` networks, grown branch by branch
+    from the best of them as long as a branch takes off a further percent. What is too near to
+    singular for its dtype is passed over.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def choose_network(
         Trial(search.network(dict(branches)), each, *np.sqrt(errors).tolist())
         for (branches, each), errors in search.ranked()
     )
-    return Selection(search.network(branches), best_ridge, trials, len(samples.targets))
+    return Selection(search.network(branches), best_ridge, trials, len(samples.truth))
 
 
 def chosen(selection: Selection) -> str:
