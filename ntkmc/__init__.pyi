@@ -5,11 +5,18 @@ from .architecture import (
     autoencoder as autoencoder,
 )
 from .completion import Gram as Gram, NTKImputer as NTKImputer
-from .inpainting import InpaintResult as InpaintResult, inpaint as inpaint
+from .inpainting import (
+    InpaintResult as InpaintResult,
+    Noise as Noise,
+    Selection as Selection,
+    Uncertainty as Uncertainty,
+    choose_network as choose_network,
+    fit_noise as fit_noise,
+    inpaint as inpaint,
+)
 from .kernels import GridKernel as GridKernel, PeriodicKernel as PeriodicKernel
 from .memory import NotEnoughMemoryError as NotEnoughMemoryError
 from .priors import IIDNormal as IIDNormal, IIDUniform as IIDUniform
-from .selection import Selection as Selection, choose_network as choose_network
 from .solvers import (
     Cholesky as Cholesky,
     ConjugateGradient as ConjugateGradient,
@@ -17,4 +24,3 @@ from .solvers import (
     SingularKernelError as SingularKernelError,
     SolveResult as SolveResult,
 )
-from .uncertainty import Noise as Noise, Uncertainty as Uncertainty, fit_noise as fit_noise

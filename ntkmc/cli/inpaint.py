@@ -23,10 +23,10 @@ from ntkmc.images import (
 )
 from ntkmc.inpainting import InpaintResult
 from ntkmc.inpainting import inpaint as solve
+from ntkmc.inpainting.selection import chosen, trials_table
+from ntkmc.inpainting.uncertainty import describe
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.report import Report
-from ntkmc.selection import chosen, trials_table
-from ntkmc.uncertainty import describe
 
 
 def inpaint(

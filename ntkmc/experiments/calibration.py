@@ -1,7 +1,7 @@
 """Whether stated uncertainties are right: how many held-out pixels lie within their intervals.
 
 Pixels are taken away at random from images that are known. The ridge and the distribution of errors
-are fitted to those that remain (``ntkmc.uncertainty``), the others are predicted with intervals,
+are fitted to those that remain (``ntkmc.fit_noise``), the others are predicted with intervals,
 and counted.
 """
 
@@ -18,12 +18,11 @@ from ntkmc import architecture, datasets, plots, priors
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Progress, Table
 from ntkmc.images import keep_observed
-from ntkmc.inpainting import MARGIN, inpaint
+from ntkmc.inpainting import MARGIN, Noise, fit_noise, inpaint
 from ntkmc.kernels import PeriodicKernel, padded_shape
 from ntkmc.metrics import psnr
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
-from ntkmc.uncertainty import Noise, fit_noise
 
 LEVELS = np.append(np.arange(0.05, 0.951, 0.05), 0.99)
 SHOWN = (0.5, 0.9)  # of these, in tables
@@ -63,7 +62,7 @@ class Calibrated:
     mean_std, rmse : mean standard deviation and root mean square error of held-out pixels.
     rank_correlation : Spearman's, between standard deviations and absolute errors.
     psnr : of the whole image, in dB.
-    discrepancy : of standard deviations, see ``ntkmc.uncertainty.Uncertainty``.
+    discrepancy : of standard deviations, see ``ntkmc.Uncertainty``.
     seconds : of the uncertainty alone.
     std, error : (H, W), standard deviations and absolute errors, 0 where observed.
     """

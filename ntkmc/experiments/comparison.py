@@ -13,11 +13,11 @@ from ntkmc import baselines, plots
 from ntkmc.architecture import Network, describe
 from ntkmc.images import keep_observed
 from ntkmc.inpainting import InpaintResult, inpaint
+from ntkmc.inpainting.selection import chosen, trials_table
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.metrics import psnr, ssim
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
-from ntkmc.selection import chosen, trials_table
 from ntkmc.solvers import Progress
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]

@@ -13,10 +13,10 @@ from ntkmc import architecture, baselines, datasets, plots, priors
 from ntkmc.config import Config
 from ntkmc.experiments.comparison import Case, Completed, Progress, Table, readable_seconds, score
 from ntkmc.images import keep_observed
-from ntkmc.inpainting import InpaintResult, inpaint
+from ntkmc.inpainting import InpaintResult, Selection, inpaint
+from ntkmc.inpainting.selection import chosen, trials_table
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
-from ntkmc.selection import Selection, chosen, trials_table
 from ntkmc.solvers import EigenPro
 
 METRICS = ("psnr", "ssim", "seconds")

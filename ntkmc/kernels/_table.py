@@ -36,9 +36,10 @@ class Table:
         values = {"ntk": lambda: state.ntk, "nngp": lambda: _recursion.nngp(state, phases)}
         return tuple(cls(values[kind](), pairs) for kind in kinds)
 
-    def entries(self, rows, columns) -> Float[Array, "..."]:
-        """Values between positions x and x + d, for each axis a pair of integer arrays (x, d)."""
-        index = [self.pairs.row(jnp.asarray(x), jnp.asarray(d), jnp) for x, d in (rows, columns)]
+    def entries(self, pixels_a, pixels_b) -> Float[Array, "..."]:
+        """Values between pixels (rows, columns), broadcast against each other."""
+        pairs = zip(pixels_a, pixels_b, strict=True)
+        index = [self.pairs.row(jnp.asarray(a), jnp.asarray(b) - a, jnp) for a, b in pairs]
         return self.values[index[0], index[1]]
 
 

@@ -1,4 +1,4 @@
-"""Ordering pixels from coarse to fine, the nearest earlier pixels of each, and of any other."""
+"""Pixels from coarse to fine, and the nearest ones: earlier than each, beyond a radius, of any."""
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -31,8 +31,7 @@ def nearest_earlier(pixels: np.ndarray, shape: tuple[int, int], m: int) -> np.nd
     """
     n = len(pixels)
     found = np.full((n, m), n, np.int32)
-    rank = np.full(shape, n, np.int32)
-    rank[pixels[:, 0], pixels[:, 1]] = np.arange(n)
+    rank = _ranks(pixels, shape)
     few = max(n // TREE_SHARE, 8 * m)
     low = 1
     while low < n:
@@ -51,7 +50,7 @@ def _by_tree(pixels, shape, low, high, m):
     k = min(high, 2 * m + 24)  # itself and later ones are among them
     _, near = cKDTree(pixels[:high], boxsize=shape).query(pixels[low:high], k=k, workers=-1)
     near = near.reshape(high - low, k)
-    return first_wanted(near < np.arange(low, high)[:, None], near, m, len(pixels))
+    return _first_wanted(near < np.arange(low, high)[:, None], near, m, len(pixels))
 
 
 def _by_spiral(pixels, rank, low, high, m):
@@ -62,12 +61,12 @@ def _by_spiral(pixels, rank, low, high, m):
     look = 1.3 * m * rank.size / low
     while todo.size:
         reach = int(np.sqrt(look / np.pi)) + 1
-        rows, columns = disc(min(reach, (height - 1) // 2), min(reach, (width - 1) // 2), reach)
+        rows, columns = _disc(min(reach, (height - 1) // 2), min(reach, (width - 1) // 2), reach)
         short = []
         for part in np.array_split(todo, -(-todo.size * len(rows) // CHUNK)):
             at = ((pixels[part, :1] + rows) % height) * width + (pixels[part, 1:] + columns) % width
             ranks = rank.ravel()[at]
-            found[part - low] = first_wanted(ranks < part[:, None], ranks, m, n)
+            found[part - low] = _first_wanted(ranks < part[:, None], ranks, m, n)
             short.append(part[found[part - low, -1] == n])
         todo = np.concatenate(short)
         look *= 4
@@ -76,7 +75,39 @@ def _by_spiral(pixels, rank, low, high, m):
     return found
 
 
-def disc(reach_y, reach_x, radius):
+def nearest_beyond(pixels, shape, targets, radius, m) -> np.ndarray:
+    """The m nearest pixels at least so far, (t,), from each target, (t, 2), in the plane.
+
+    As `nearest_earlier` has them; n where there are no m.
+    """
+    n, (height, width) = len(pixels), shape
+    # Beside the image there are none: rows and columns above and left of it wrap around.
+    rank = np.pad(_ranks(pixels, shape), ((0, height), (0, width)), constant_values=n)
+    # Where no neighbour is within this there are fewer.
+    reach = radius.max() + 8 * np.sqrt(m * height * width / n)
+    rows, columns = _disc(min(int(reach), height - 1), min(int(reach), width - 1), reach)
+    starts = np.searchsorted(np.hypot(rows, columns), radius - 1e-9)
+    # After the last offset one that leads beside the image.
+    rows, columns = np.append(rows, height), np.append(columns, width)
+    found = np.full((len(targets), m), n, np.int32)
+    todo, look = np.arange(len(targets)), int(4 * m * height * width / n)
+    while todo.size:
+        at = np.minimum(starts[todo, None] + np.arange(look), len(rows) - 1)
+        ranks = rank[targets[todo, :1] + rows[at], targets[todo, 1:] + columns[at]]
+        found[todo] = _first_wanted(ranks < n, ranks, m, n)
+        todo = todo[(found[todo, -1] == n) & (at[:, -1] < len(rows) - 1)]
+        look *= 4
+    return found
+
+
+def _ranks(pixels, shape):
+    """Which pixel stands where, n for none."""
+    rank = np.full(shape, len(pixels), np.int32)
+    rank[pixels[:, 0], pixels[:, 1]] = np.arange(len(pixels))
+    return rank
+
+
+def _disc(reach_y, reach_x, radius):
     """Offsets within the radius, nearest first, without the centre."""
     rows, columns = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
     square = rows**2 + columns**2
@@ -85,7 +116,7 @@ def disc(reach_y, reach_x, radius):
     return rows.ravel()[order], columns.ravel()[order]
 
 
-def first_wanted(wanted, candidates, m, missing):
+def _first_wanted(wanted, candidates, m, missing):
     """The first m wanted candidates of each row, padded with `missing`."""
     found = np.full((len(wanted), m), missing, np.int32)
     row, column = np.nonzero(wanted)

@@ -18,8 +18,6 @@ gradients for a few chosen pixels of a `Preconditioned` one, to the solver's tol
 each pixel's m nearest observed ones alone, for all pixels of a large image.
 """
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
@@ -31,13 +29,12 @@ from ntkmc._compat import enable_x64
 from ntkmc.kernels.operator import KernelOperator, Pixels
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.cholesky import Factorised
+from ntkmc.solvers.conditional import BATCH, Conditional, between, condition, gather
 from ntkmc.solvers.conjugate_gradient import Preconditioned
 from ntkmc.solvers.result import Progress, SingularKernelError, check_pixels, check_values
 
 BLOCK_BYTES = 2**26  # of the kernel between the observed pixels and a block of others
 RIGHT_HAND_SIDES = 4  # solved for in one go: as many as an image has channels
-BATCH = 2048  # local systems factorised in one go: 18 MB with 32 neighbours
-INNERMOST = 8  # of the neighbours, whose surprise tells the scale around a pixel; see `Conditional`
 
 
 def exact(
@@ -106,19 +103,26 @@ def iterated(
 
 
 def _in_blocks(variances, targets, size, progress):
-    total = len(targets[0])
-    found = np.empty(total)
-    size = min(size, total)
+    found = np.empty(len(targets[0]))
     with enable_x64():
-        for start in range(0, total, size):
-            # The last block reaches back, so that all are of one shape and compiled once.
-            first = min(start, total - size)
-            some = tuple(side[first : first + size] for side in targets)
+        for some in _batches(found.size, size, "variance", progress):
+            there = tuple(side[some] for side in targets)
             # Rounding can put a pixel that is certain just below zero.
-            found[first : first + size] = np.maximum(np.asarray(variances(some)), 0)
-            if progress:
-                progress("variance", min(start + size, total), total)
+            found[some] = np.maximum(np.asarray(variances(there)), 0)
     return found
+
+
+def _batches(total, size, stage, progress):
+    """Parts of a range, told to progress when done; the last reaches back.
+
+    All are of one length, so that what takes them is compiled once.
+    """
+    size = min(size, total)
+    for stop in range(size, total + size, size):
+        stop = min(stop, total)
+        yield slice(stop - size, stop)
+        if progress:
+            progress(stage, stop, total)
 
 
 @jax.jit
@@ -129,40 +133,19 @@ def _by_factor(kernel, factor, pixels, targets):
     return kernel.entries(targets, targets) - jnp.sum(half**2, axis=0)
 
 
-@dataclasses.dataclass(frozen=True)
-class Conditional:
-    """Distribution of pixels given the m nearest observed ones, at unit scale.
-
-    Attributes
-    ----------
-    mean : (t, k), of each of k channels.
-    variance : (t,), without the noise of an observation.
-    surprise : (t, k), mean square of the innermost eight neighbours' innovations: of what is new
-        in each, standardised, once those farther out are known. Were the values drawn from the
-        process with a covariance of s^2 K, its expectation would be s^2.
-    """
-
-    mean: Float[np.ndarray, "t k"]
-    variance: Float[np.ndarray, " t"]
-    surprise: Float[np.ndarray, "t k"]
-
-
 def nearest(
     kernel: KernelOperator,
     pixels: Pixels,
     values,
     targets: Pixels,
     shift: float = 0.0,
-    neighbours: int = 32,
+    neighbours=32,
     progress: Progress | None = None,
 ) -> Conditional:
-    r"""Condition each target on its m nearest observed pixels only (Vecchia 1988).
+    """Condition each target on its m nearest observed pixels only: see `solvers.conditional`.
 
-    With :math:`L L^T = K_{NN} + \tau I` on the neighbours N, farthest first, the innovations are
-    :math:`\epsilon = L^{-1} y_N`, and with :math:`w = L^{-1} K(N, x)` mean and variance are
-    :math:`w^T \epsilon` and :math:`K(x, x) - w^T w`. Conditioning on less, the variance is never
-    too small, and with all n pixels it is exact. A target that is observed is left out of its own
-    neighbours: there this is leave-one-out prediction.
+    A target that is observed is left out of its own neighbours: there this is leave-one-out
+    prediction.
 
     Parameters
     ----------
@@ -172,74 +155,49 @@ def nearest(
     values : (n,) or (n, k) at these.
     targets : (rows, columns), each (t,).
     shift : tau, what the ridge adds to the diagonal (`solvers.result.shift_of`).
-    neighbours : m; as many as there are where these are fewer.
+    neighbours : m, as many as there are where these are fewer; or (t, m) indices into `pixels` of
+        the neighbours to take instead, nearest first, n for none.
     progress : called with ("uncertainty", targets done, targets in all).
 
     Raises
     ------
-    ValueError : no neighbours asked for, pixels outside of the grid, wrong values.
+    ValueError : no neighbours, or not those of t targets; pixels outside of the grid, wrong values.
     SingularKernelError : the kernel of some neighbours is not positive definite; names the target.
     """
     pixels, targets = check_pixels(pixels, kernel), check_pixels(targets, kernel)
     n, total = len(pixels[0]), len(targets[0])
     values = check_values(values, n).reshape(n, -1)
-    if neighbours < 1:
-        raise ValueError(f"neighbours was {neighbours}; pass at least 1")
-    m, channels = min(neighbours, n), values.shape[1]
-    size = min(BATCH, total)
+    given = np.asarray(neighbours)
+    m, channels = given.shape[-1] if given.ndim else min(neighbours, n), values.shape[1]
+    if m < 1 or (given.ndim and (given.shape[:-1] != (total,) or given.min() < 0)):
+        raise ValueError(
+            f"neighbours was {f'of shape {given.shape}' if given.ndim else neighbours}; pass at "
+            f"least 1, or indices from 0 of shape ({total}, m)"
+        )
     memory.require(
-        8 * (total * (2 * channels + 1) + 3 * size * (m + 1) ** 2) + 100 * n,
+        8 * (total * (2 * channels + 1) + 3 * min(BATCH, total) * (m + 1) ** 2) + 100 * n,
         f"conditioning {total} pixels on {m} neighbours each",
         "ask for fewer pixels at a time, or fewer neighbours",
     )
-    search = NeighbourSearch(kernel, pixels)
-    # One more for neighbours that there are not.
-    places = np.append(np.stack(pixels, axis=1), np.zeros((1, 2), np.int32), axis=0)
-    values = np.append(values, np.zeros((1, channels)), axis=0)
-    parts = []
-    for start in range(0, total, size):
-        # The last batch reaches back, so that all are of one shape.
-        first = min(start, total - size)
-        some = np.stack([side[first : first + size] for side in targets], axis=1)
-        near = search(some, m)[:, ::-1]
+    search = None if given.ndim else NeighbourSearch(kernel, pixels)
+    observed, there = np.stack(pixels, axis=1), np.stack(targets, axis=1)
+    found = Conditional(np.empty((total, channels)), np.empty(total), np.empty((total, channels)))
+    for some in _batches(total, BATCH, "uncertainty", progress):
+        near = search(there[some], m) if search else given[some]
+        sets = gather(observed, values, there[some], near[:, ::-1])
         with enable_x64():
-            found = _condition(kernel, near < n, places[near], values[near], some, shift)
-        parts.append([np.asarray(part)[start - first :] for part in found])
-        if progress:
-            progress("uncertainty", min(start + size, total), total)
-    mean, variance, surprise = (np.concatenate(part) for part in zip(*parts, strict=True))
-    bad = np.flatnonzero(~np.isfinite(variance))
+            parts = _condition(kernel, *sets, shift)
+        found.mean[some], found.variance[some], found.surprise[some] = parts
+    bad = np.flatnonzero(~np.isfinite(found.variance))
     if bad.size:
         row, column = targets[0][bad[0]], targets[1][bad[0]]
         raise SingularKernelError(
             f"the kernel of the {m} pixels nearest to ({row}, {column}) is not positive definite "
             f"({bad.size} of {total} pixels): pass a larger ridge, for instance 1e-4"
         )
-    return Conditional(mean, variance, surprise)
+    return found
 
 
 @jax.jit
-def _condition(kernel, present, near, values, targets, shift):
-    rows, columns = near[..., 0], near[..., 1]
-    matrix = kernel.entries(
-        (rows[:, :, None], columns[:, :, None]), (rows[:, None, :], columns[:, None, :])
-    ).astype(jnp.float64)
-    # An absent neighbour becomes a row of the identity, which leaves the others as they are.
-    matrix = jnp.where(present[:, :, None] & present[:, None, :], matrix, 0)
-    matrix = matrix + jnp.where(present, shift, 1.0)[:, :, None] * jnp.eye(present.shape[1])
-    here = (targets[:, 0], targets[:, 1])
-    beside = kernel.entries((rows, columns), (here[0][:, None], here[1][:, None]))
-    beside = jnp.where(present, beside.astype(jnp.float64), 0)[..., None]
-    half = jax.lax.linalg.triangular_solve(
-        jnp.linalg.cholesky(matrix),
-        jnp.concatenate([beside, values], axis=-1),
-        left_side=True,
-        lower=True,
-    )
-    towards, innovations = half[..., 0], half[..., 1:]
-    return (
-        jnp.einsum("tm,tmk->tk", towards, innovations),
-        jnp.maximum(kernel.entries(here, here) - jnp.sum(towards**2, axis=1), 0),
-        jnp.sum(innovations[:, -INNERMOST:] ** 2, axis=1)
-        / jnp.maximum(present[:, -INNERMOST:].sum(axis=1), 1)[:, None],
-    )
+def _condition(kernel, points, present, values, shift):
+    return condition(between(kernel.entries, points), present, values, shift)

@@ -12,7 +12,6 @@ only: U by its rows, its transpose by its columns in groups of similar length.
 """
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +20,8 @@ import scipy.sparse
 
 from ntkmc._compat import enable_x64
 from ntkmc.solvers._neighbours import coarse_to_fine, nearest_earlier
+from ntkmc.solvers.conditional import BATCH, between, with_noise
 from ntkmc.solvers.result import SingularKernelError
-
-BATCH = 2048  # local systems factorised in one go: 18 MB at 32 neighbours
 
 
 @jax.tree_util.register_dataclass
@@ -110,32 +108,22 @@ def _factorise(kernel, ordered, columns, shift, common):
     return np.asarray(values).reshape(-1, width)[:n]
 
 
-@functools.partial(jax.jit, static_argnames=("working", "stored"))
-def _local_factors(
-    kernel, ordered, batches, shift, common, working=jnp.float64, stored=jnp.float32
-):
+@jax.jit
+def _local_factors(kernel, ordered, batches, shift, common):
     n, width = len(ordered) - 1, batches.shape[-1]
-    last = jnp.zeros((width, 1), working).at[-1].set(1)
+    last = jnp.zeros((width, 1)).at[-1].set(1)
 
     def factors(columns):
         present = columns < n
-        side = ordered[columns]
-        matrix = kernel.entries(
-            (side[:, :, None, 0], side[:, :, None, 1]), (side[:, None, :, 0], side[:, None, :, 1])
-        )
-        # An absent neighbour becomes a row of the identity, which leaves the others as they are.
-        matrix = matrix.astype(working) - jnp.asarray(common, working)
-        matrix = jnp.where(present[:, :, None] & present[:, None, :], matrix, 0)
-        ridge = jnp.where(present, shift, 1.0).astype(working)
-        matrix = matrix + ridge[:, :, None] * jnp.eye(width, dtype=working)
+        matrices = between(kernel.entries, ordered[columns]).astype(jnp.float64) - common
         rows = jax.lax.linalg.triangular_solve(
-            jnp.linalg.cholesky(matrix),
+            jnp.linalg.cholesky(with_noise(matrices, present, shift)),
             jnp.broadcast_to(last, (len(columns), width, 1)),
             left_side=True,
             lower=True,
             transpose_a=True,
         )
-        return jnp.where(present, rows[..., 0], 0).astype(stored)
+        return jnp.where(present, rows[..., 0], 0).astype(jnp.float32)
 
     return jax.lax.map(factors, batches)
 

@@ -31,15 +31,16 @@ def missing(where):
     return np.nonzero(mask)
 
 
-def system(kernel, where, ridge):
+def system(kernel, where, ridge, shift=0.0):
     matrix = np.asarray(kernel.dense(where, where), np.float64)
-    return (matrix + matrix.T) / 2 + ridge * np.mean(np.diag(matrix)) * np.eye(len(matrix))
+    shift += ridge * np.mean(np.diag(matrix))
+    return (matrix + matrix.T) / 2 + shift * np.eye(len(matrix))
 
 
-def gaussian_process(kernel, where, there, right, ridge=0.0):
+def gaussian_process(kernel, where, there, right, ridge=0.0, shift=0.0):
     """Mean and variance by the textbook, in float64."""
     across = np.asarray(kernel.dense(where, there), np.float64)
-    solved = np.linalg.solve(system(kernel, where, ridge), across)
+    solved = np.linalg.solve(system(kernel, where, ridge, shift), across)
     prior = np.asarray(kernel.entries(there, there), np.float64)
     return solved.T @ right, prior - np.sum(across * solved, axis=0)
 
@@ -135,6 +136,33 @@ def test_neighbours_by_brute_force():
         assert (np.sort(NeighbourSearch(built, where)(targets, n + 3))[:, -3:] == n).all()
 
 
+def test_neighbours_may_be_any():
+    """Each target given a set of its own, of up to five pixels anywhere."""
+    built, where, there = kernel(SIDE), pixels(SIDE), missing(pixels(SIDE))
+    n, t = len(where[0]), len(there[0])
+    right = values(n)
+    rng = np.random.default_rng(4)
+    near = np.stack([rng.choice(n, 5, replace=False) for _ in range(t)])
+    near[: t // 2, 3:] = n  # none
+    shift = shift_of(built, where, 1e-2)
+    found = posterior.nearest(built, where, right, there, shift, near)
+    for target in (0, t // 2, t - 1):
+        some = near[target][near[target] < n]
+        chosen, here = (
+            tuple(side[some] for side in where),
+            tuple(side[[target]] for side in there),
+        )
+        mean, variance = gaussian_process(built, chosen, here, right[some], shift=shift)
+        np.testing.assert_allclose(found.mean[target], mean[0], atol=1e-5)
+        np.testing.assert_allclose(found.variance[target], variance[0], rtol=1e-4)
+
+    nearest = NeighbourSearch(built, where)(np.stack(there, axis=1), 7)
+    given = posterior.nearest(built, where, right, there, shift, nearest)
+    expected = posterior.nearest(built, where, right, there, shift, 7)
+    for name in ("mean", "variance", "surprise"):
+        np.testing.assert_array_equal(getattr(given, name), getattr(expected, name))
+
+
 def test_one_observed_pixel():
     where, built = (np.array([3]), np.array([4])), kernel(SIDE)
     found = posterior.nearest(built, where, [2.0], (np.array([3, 5]), np.array([4, 4])))
@@ -158,6 +186,14 @@ def test_bad_arguments():
         posterior.exact(prepared, built, fewer, where)
     with pytest.raises(ValueError, match="neighbours was 0"):
         posterior.nearest(built, where, right, where, neighbours=0)
+    for near, words in (
+        (np.zeros((3, 2), int), r"of shape \(3, 2\); pass at least 1, or indices from 0 of shape"),
+        (np.zeros(len(right), int), r"neighbours was of shape"),
+        (np.zeros((len(right), 0), int), r"neighbours was of shape"),
+        (np.full((len(right), 2), -1), r"indices from 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            posterior.nearest(built, where, right, where, neighbours=near)
     with pytest.raises(ValueError, match="values have shape"):
         posterior.nearest(built, fewer, right, where)
 

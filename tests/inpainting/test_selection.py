@@ -5,8 +5,8 @@ import pytest
 
 from ntkmc import NotEnoughMemoryError, SingularKernelError, autoencoder, inpaint, memory
 from ntkmc.architecture import Conv, Parallel, Sequential, describe
+from ntkmc.inpainting.selection import choose_network, standard_candidates
 from ntkmc.kernels import PeriodicKernel, padded_shape
-from ntkmc.selection import choose_network, standard_candidates
 
 ROUGH, SMOOTH = autoencoder(2), autoencoder(2, upsampling="bilinear")
 SHAPE = (64, 64)
@@ -57,7 +57,9 @@ def test_a_sum_is_found_where_the_image_is_one_(mask, tmp_path):
 
 def test_inpaint_auto(mask, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("ntkmc.selection.standard_candidates", lambda gap: (ROUGH, SMOOTH))
+    monkeypatch.setattr(
+        "ntkmc.inpainting.selection.standard_candidates", lambda gap: (ROUGH, SMOOTH)
+    )
     image = drawn(ROUGH)
     result = inpaint(image, mask, network="auto")
     assert result.selection is not None

@@ -1,4 +1,4 @@
-r"""How far from the truth a prediction is: standard deviations and intervals that fit the data.
+r"""What errors are like: a distribution fitted to observed pixels that were left out.
 
 A Gaussian process with covariance :math:`s^2 K` predicts a missing pixel x with variance
 :math:`s^2 (v(x) + \tau)`, where v is the posterior variance at unit scale (`solvers.posterior`)
@@ -9,16 +9,11 @@ tails. So a scale is fitted for each pixel,
 
 .. math:: s^2(x) = a\, s_0^2 + (1 - a)\, r(x),
 
-with r the surprise of the innermost neighbours (`solvers.posterior.Conditional`; a local Gaussian
+with r the surprise of the innermost neighbours (`solvers.conditional.Conditional`; a local Gaussian
 process in the sense of Gramacy & Apley 2015, with :math:`s_0` to shrink to) and the errors over
 :math:`s(x) \sqrt{v(x) + \tau}` get a Student-t distribution. Everything that is fitted, a, its
 tails and, where several are given, the ridge, maximises the density of observed pixels that were
 left out (Rasmussen & Williams 2006, section 5.4.2).
-
-Measured on the paper's eleven greys with half of the pixels missing: 50.8 and 90.6 percent within
-50 and 90% intervals, 76.9 and 94.3 with the textbook's scale (configs/calibration). It takes for
-granted that pixels are missing at random. Deep in a hole there is no observed pixel to learn from
-how errors grow with the distance: in those of the paper's vase, 42 and 81 percent (50 and 92).
 """
 
 import dataclasses
@@ -27,19 +22,14 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.optimize
 import scipy.stats
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ntkmc.kernels.operator import KernelOperator, Pixels
-from ntkmc.solvers import ConjugateGradient, Prepared, Progress, SolveResult, posterior
-from ntkmc.solvers.cholesky import Factorised
-from ntkmc.solvers.conjugate_gradient import Preconditioned
+from ntkmc.solvers import posterior
 from ntkmc.solvers.result import check_pixels, check_ridge, check_values, shift_of
 
 SHARES = (0.03, 0.1, 0.3, 0.6, 0.9, 1.0)  # of the image's scale in that of a pixel, to choose from
 FEWEST = 16  # observed pixels that a distribution can be fitted to
-CHECKED = 8  # pixels whose variance is computed a second time
-# The error of a variance is quadratic in the solution's: this one leaves 1e-3 of the deviation.
-CHECK_RTOL = 1e-3
 TINIEST = 1e-150  # scale of an image that is zero everywhere; its square is a number still
 
 
@@ -78,55 +68,6 @@ class Noise:
         if not 0 < level < 1:
             raise ValueError(f"level was {level}; pass a share between 0 and 1, such as 0.9")
         return self.tail * float(scipy.stats.t.ppf((1 + level) / 2, self.freedom))
-
-
-@dataclasses.dataclass(frozen=True)
-class Uncertainty:
-    """What is known about the error of each pixel of a completed image.
-
-    Attributes
-    ----------
-    std : float64, shape and units of the image: standard deviation of the difference between
-        prediction and pixel, the noise of the pixel included; 0 where it was observed.
-    variance : (H, W), v(x) + tau at unit scale; 0 where observed.
-    marginal_scale : scale of each channel by marginal likelihood, in the image's units:
-        `marginal_scale * sqrt(variance)` is the standard deviation of the Gaussian process itself.
-    noise : what was fitted.
-    method : "cholesky", exact; or "nearest", conditioned on the nearest observed pixels only.
-    discrepancy : for "nearest", root mean square of the relative difference of standard deviations
-        from those by conjugate gradients at `checked` random pixels; 0 for "cholesky".
-    checked : number of these.
-    """
-
-    std: Float[np.ndarray, "H W *C"]
-    variance: Float[np.ndarray, "H W"]
-    marginal_scale: Float[np.ndarray, "*C"]
-    noise: Noise
-    method: str
-    discrepancy: float
-    checked: int
-
-    def half_width(self, level: float) -> Float[np.ndarray, "H W *C"]:
-        """Half of the interval around the prediction that holds a share `level` of the pixels."""
-        return self.noise.half_width(level) * self.std
-
-
-def describe(uncertainty: Uncertainty) -> dict[str, str]:
-    """Names and values of what was fitted and how exact it is, for a report."""
-    noise = uncertainty.noise
-    exactness = (
-        f"conditioned on the nearest observed pixels; off by {uncertainty.discrepancy:.1%} at "
-        f"{uncertainty.checked} pixels solved for by conjugate gradients"
-        if uncertainty.checked
-        else "exact, by Cholesky"
-    )
-    return {
-        "90% interval": f"prediction ± {noise.half_width(0.9):.2f} standard deviations",
-        "50% interval": f"prediction ± {noise.half_width(0.5):.2f} standard deviations",
-        "tails": f"Student-t, {noise.freedom:.1f} degrees of freedom",
-        "fitted to": f"{noise.pixels:,} observed pixels, each left out",
-        "variance": exactness,
-    }
 
 
 def check_enough(pixels: int) -> None:
@@ -196,82 +137,6 @@ def fit_noise(
             errors = weights[chosen] * variance[:, None]
         fits.append(_fit(ridge, errors, variance, found.surprise))
     return _likeliest(fits)
-
-
-def quantify(
-    prepared: Prepared,
-    kernel: KernelOperator,
-    mask: Bool[np.ndarray, "H W"],
-    values,
-    solve: SolveResult,
-    ridge: float,
-    progress: Progress | None = None,
-) -> Uncertainty:
-    """Uncertainty of all missing pixels of an image.
-
-    Exact where the system was solved by Cholesky; otherwise each pixel is conditioned on its 32
-    nearest observed ones, and eight of them are checked by conjugate gradients.
-
-    Parameters
-    ----------
-    prepared : system that was solved.
-    kernel : its kernel, on a grid at least as large as the mask.
-    mask : True where observed.
-    values : (n, ...) at the observed pixels in row-major order, less their mean.
-    solve : the solution for these values. Where it has not converged, errors are fitted to
-        predictions by the nearest pixels instead of its own.
-    ridge : the system was solved with.
-    progress : called with (stage, done, total).
-
-    Raises
-    ------
-    ValueError : fewer than 16 pixels are observed.
-    """
-    (rows, columns), (missing_rows, missing_columns) = np.nonzero(mask), np.nonzero(~mask)
-    pixels, targets = (rows, columns), (missing_rows, missing_columns)
-    channels = np.shape(values)[1:]
-    values = np.asarray(values)
-    solution = solve.weights if solve.converged else None
-    noise = fit_noise(kernel, pixels, values, (ridge,), solution)
-    shift = shift_of(kernel, pixels, ridge)
-    found = posterior.nearest(kernel, pixels, values, targets, shift, progress=progress)
-    variance, method, discrepancy, checked = found.variance, "nearest", 0.0, 0
-    if isinstance(prepared, Factorised):
-        variance = posterior.exact(prepared, kernel, pixels, targets, progress)
-        method = "cholesky"
-    else:
-        if not isinstance(prepared, Preconditioned):
-            prepared = ConjugateGradient(ridge=ridge).prepare(kernel, pixels, progress)
-        discrepancy, checked = _discrepancy(prepared, targets, variance + shift, shift, progress)
-    deviation = noise.deviation(variance + shift, found.surprise)
-    marginal = np.asarray(np.sqrt(np.maximum(np.mean(values * solve.weights, axis=0), 0)))
-    return Uncertainty(
-        _picture(mask, deviation.reshape(-1, *channels)),
-        _picture(mask, variance + shift),
-        marginal,
-        noise,
-        method,
-        discrepancy,
-        checked,
-    )
-
-
-def _discrepancy(prepared, targets, variance, shift, progress):
-    """How far standard deviations are from those by conjugate gradients, at a random few."""
-    total = len(targets[0])
-    some = np.random.default_rng(0).choice(total, min(CHECKED, total), replace=False)
-    solver = dataclasses.replace(prepared.solver, rtol=max(prepared.solver.rtol, CHECK_RTOL))
-    prepared = dataclasses.replace(prepared, solver=solver)
-    there = tuple(side[some] for side in targets)
-    exact = np.sqrt(posterior.iterated(prepared, there, progress) + shift)
-    off = np.sqrt(variance[some]) / np.maximum(exact, TINIEST) - 1
-    return float(np.sqrt(np.mean(off**2))), len(some)
-
-
-def _picture(mask, missing):
-    picture = np.zeros(mask.shape + missing.shape[1:])
-    picture[~mask] = missing
-    return picture
 
 
 def _fit(ridge, errors, variance, surprise) -> Noise:

@@ -1,7 +1,6 @@
 """Inpainting: the missing pixels of an image by kernel regression on the observed ones."""
 
 import dataclasses
-import numbers
 import time
 
 import jax.numpy as jnp
@@ -9,22 +8,16 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ntkmc._compat import enable_x64
-from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, check
+from ntkmc.architecture import Network, autoencoder
 from ntkmc.images import keep_observed
-from ntkmc.kernels import GridKernel, PeriodicKernel, covers, padded_shape
+from ntkmc.inpainting.checks import check_image, check_mask, check_settings
+from ntkmc.inpainting.noise import check_enough
+from ntkmc.inpainting.selection import Selection, choose_network
+from ntkmc.inpainting.settings import choose_solver, grid_kernel, periodic_kernel, with_margin
+from ntkmc.inpainting.uncertainty import Uncertainty, quantify
+from ntkmc.kernels import GridKernel, PeriodicKernel, covers
 from ntkmc.priors import IIDPrior, IIDUniform
-from ntkmc.selection import Selection, choose_network
-from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Progress, Solver, SolveResult
-from ntkmc.solvers.result import check_ridge, check_rtol
-from ntkmc.uncertainty import Uncertainty, check_enough, quantify
-
-MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
-CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
-SOLVERS = {
-    "cholesky": Cholesky,
-    "conjugate_gradient": ConjugateGradient,
-    "eigenpro": EigenPro,
-}
+from ntkmc.solvers import Progress, Solver, SolveResult
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +106,7 @@ def inpaint(
     dtype : of the kernel, "float32" or "float64".
     kernel : one made before, on a grid at least as large as the image; network, prior, kind and
         dtype then say nothing.
-    return_std : whether to say how uncertain each pixel is, see `ntkmc.uncertainty`; takes at least
+    return_std : whether to say how uncertain each pixel is, see `ntkmc.Uncertainty`; takes at least
         16 observed pixels.
     progress : called with (stage, done, total).
 
@@ -125,9 +118,9 @@ def inpaint(
     SingularKernelError : a ridge is needed.
     NotEnoughMemoryError : predicted before it is allocated.
     """
-    image = _check_image(image)
-    mask = _check_mask(mask, image)
-    _check_settings(network, prior, ridge, rtol, margin, kernel)
+    image = check_image(image)
+    mask = check_mask(mask, image)
+    check_settings(network, prior, ridge, rtol, margin, kernel)
     if return_std:
         check_enough(int(mask.sum()))
     clock = _Clock(progress)
@@ -136,18 +129,19 @@ def inpaint(
         network = kernel.network
     elif isinstance(network, str):
         clock.start("choosing a network")
-        selection = _select(image, mask, prior, kind, ridge, dtype, progress)
+        selection = choose_network(
+            image, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
+        )
         network, ridge = selection.network, selection.ridge
     elif network is None:
         network = autoencoder(6)
     periodic = kernel is None and isinstance(prior, IIDPrior) and covers(network)
-    direct = not periodic or mask.sum() <= CHOLESKY_PIXELS
-    chosen = _choose(solver, direct, ridge or 0.0, rtol)
+    chosen = choose_solver(solver, periodic, mask.sum(), ridge or 0.0, rtol)
 
     height, width = mask.shape
     clock.start("kernel")
-    make = _periodic_kernel if periodic else _grid_kernel
-    extent = _with_margin(mask.shape, margin, periodic, kernel, prior)
+    make = periodic_kernel if periodic else grid_kernel
+    extent = with_margin(mask.shape, margin, periodic, kernel, prior)
     built = kernel or make(network, extent, prior, kind, dtype, progress)
     if built.shape[0] < height or built.shape[1] < width:
         raise ValueError(
@@ -190,38 +184,6 @@ def inpaint(
     )
 
 
-def _select(image, mask, prior, kind, ridge, dtype, progress) -> Selection:
-    return choose_network(
-        image, mask, prior=prior, kind=kind, ridge=ridge, dtype=dtype, progress=progress
-    )
-
-
-def _with_margin(shape, margin, periodic, kernel, prior):
-    if margin is None:
-        margin = MARGIN if periodic else 0
-    if margin and (kernel is not None or not isinstance(prior, IIDPrior)):
-        raise ValueError(
-            f"margin was {margin}, and the kernel or the features say how large the grid is: "
-            "leave margin out, and pass larger ones"
-        )
-    return shape[0] + margin, shape[1] + margin
-
-
-def _periodic_kernel(network, shape, prior, kind, dtype, progress) -> PeriodicKernel:
-    kernel = PeriodicKernel.build(network, padded_shape(network, shape), prior, kind, dtype)
-    kernel.table.block_until_ready()
-    return kernel
-
-
-def _grid_kernel(network, shape, prior, kind, dtype, progress) -> GridKernel:
-    size = None
-    if isinstance(prior, IIDPrior):
-        multiple = network.side_multiple
-        size = tuple(-(-side // multiple) * multiple for side in shape)
-    check(network, size or np.shape(prior)[-2:], image_to_image=True)
-    return GridKernel.build(network, prior, kind, dtype, shape=size, progress=progress)
-
-
 class _Clock:
     """Seconds of each stage, told to `progress` as they begin."""
 
@@ -237,78 +199,6 @@ class _Clock:
     def stop(self):
         if self._stage:
             self.seconds[self._stage] = time.perf_counter() - self._since
-
-
-def _check_image(image) -> np.ndarray:
-    image = np.asarray(image)
-    if image.ndim not in (2, 3) or 0 in image.shape:
-        raise ValueError(f"image has shape {image.shape}; expected (H, W) or (H, W, channels)")
-    if not (np.issubdtype(image.dtype, np.floating) or np.issubdtype(image.dtype, np.integer)):
-        raise ValueError(f"image has dtype {image.dtype}; expected an integer or floating type")
-    return image
-
-
-def _check_mask(mask, image) -> np.ndarray:
-    size = image.shape[:2]
-    finite = np.isfinite(image).reshape(*size, -1)
-    if mask is None:
-        if np.isinf(image).any():
-            raise ValueError("image has infinite pixels; mark missing ones as NaN, or pass a mask")
-        mask = finite.all(axis=-1)
-        if mask.all():
-            raise ValueError(
-                "mask was None and the image has no NaN: pass a mask, True where observed"
-            )
-    mask = np.asarray(mask)
-    if mask.shape != size:
-        raise ValueError(f"mask has shape {mask.shape}; expected {size}, that of the image")
-    mask = mask != 0
-    if not mask.any():
-        raise ValueError("nothing is observed: the mask is False (or the image NaN) everywhere")
-    if mask.all():
-        raise ValueError("nothing is missing: the mask is True everywhere (True means observed)")
-    wrong = mask & ~finite.all(axis=-1)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"{int(wrong.sum())} observed pixels are not finite, the first at ({row}, {column}): "
-            "mask them out"
-        )
-    return mask
-
-
-def _check_settings(network, prior, ridge, rtol, margin: int | None, kernel):
-    """Refuse what would only be noticed in the middle of the work, or never."""
-    named = isinstance(network, str) and network == "auto"
-    if not (network is None or named or isinstance(network, Sequential | Parallel)):
-        raise ValueError(
-            f"network was {network!r}; pass 'auto', or a Sequential or Parallel, such as "
-            "autoencoder(6)"
-        )
-    if not isinstance(prior, IIDPrior) and np.ndim(prior) != 3:
-        raise ValueError(
-            f"prior was a {type(prior).__name__} of shape {np.shape(prior)}; pass features "
-            "(channels, H, W), or a prior with independent entries, such as IIDUniform(0, 0.1)"
-        )
-    if ridge is not None:
-        check_ridge(ridge)
-    check_rtol(rtol)
-    if margin is not None and not (isinstance(margin, numbers.Integral) and margin >= 0):
-        raise ValueError(f"margin was {margin!r}; pass a whole number of pixels, at least 0")
-    if kernel is not None and not isinstance(kernel, GridKernel):
-        raise ValueError(f"kernel was a {type(kernel).__name__}; pass a GridKernel")
-
-
-def _choose(solver, direct, ridge, rtol) -> Solver:
-    if isinstance(solver, Solver):
-        return solver
-    if solver == "auto":
-        solver = "cholesky" if direct else "conjugate_gradient"
-    if not isinstance(solver, str) or solver not in SOLVERS:
-        raise ValueError(
-            f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object"
-        )
-    return SOLVERS[solver](ridge=ridge, rtol=rtol)
 
 
 def _compose(image, mask, prediction):

@@ -3,13 +3,18 @@
 import numpy as np
 import pytest
 
-from ntkmc.local import hold_out
+from ntkmc.inpainting.held_out import hold_out
+from ntkmc.solvers.conditional import between
 
 IMAGE = np.random.default_rng(0).random((40, 50))
 
 
 def random_mask(share=0.5):
     return np.random.default_rng(1).random(IMAGE.shape) < share
+
+
+def exponential(pixels_a, pixels_b):
+    return np.exp(-np.hypot(pixels_a[0] - pixels_b[0], pixels_a[1] - pixels_b[1]) / 5)
 
 
 def nearest_by_hand(mask, target, radius, m):
@@ -22,16 +27,16 @@ def nearest_by_hand(mask, target, radius, m):
 def test_where_single_pixels_are_missing_each_is_held_out_alone():
     mask = random_mask()
     samples = hold_out(IMAGE, mask, 10_000, 12)
-    assert len(samples.targets) == mask.sum()
+    assert len(samples.points) == mask.sum()
     assert samples.present.all()
     assert samples.gap < 3
-    for target, near in zip(samples.targets, samples.near, strict=True):
+    for *near, target in samples.points:
         assert mask[tuple(target)]
         assert not (near == target).all(axis=1).any()
         found = np.sort(np.hypot(*(near - target).T))
         np.testing.assert_allclose(found, nearest_by_hand(mask, target, found[0], 12))
-    np.testing.assert_array_equal(samples.truth[:, 0], IMAGE[tuple(samples.targets.T)])
-    near_values = IMAGE[samples.near[..., 0], samples.near[..., 1]]
+    np.testing.assert_array_equal(samples.truth[:, 0], IMAGE[tuple(samples.points[:, -1].T)])
+    near_values = IMAGE[tuple(samples.points[:, :-1].T)].T
     np.testing.assert_array_equal(samples.near_values[..., 0], near_values)
 
 
@@ -40,7 +45,7 @@ def test_where_a_hole_is_missing_holes_are_held_out():
     mask[8:32, 10:34] = False
     samples = hold_out(IMAGE, mask, 200, 8)
     assert 8 < samples.gap <= 12
-    nearest = np.hypot(*(samples.near[:, 0] - samples.targets).T)
+    nearest = np.hypot(*(samples.points[:, 0] - samples.points[:, -1]).T)
     missing = np.argwhere(~mask)
     depth = np.minimum(
         np.minimum(missing[:, 0] - 7, 32 - missing[:, 0]),
@@ -53,30 +58,35 @@ def test_where_a_hole_is_missing_holes_are_held_out():
 def test_few_neighbours_are_padded_and_do_not_count():
     mask = random_mask()
     samples = hold_out(IMAGE, mask, 64, 12)
-    rows, columns = samples.offsets()
-    distance = np.hypot(rows[1], columns[1])
-    kernels = np.exp(-distance / 5)
+    kernels = between(exponential, samples.points)
     error, relative = samples.errors(kernels, 0.01)
     assert 0 < error < relative
     absent = np.zeros((64, 3), bool)
     padded = type(samples)(
-        samples.targets,
-        np.concatenate([samples.near, np.zeros((64, 3, 2), int)], axis=1),
+        np.insert(samples.points, [12, 12, 12], 0, axis=1),
         np.concatenate([samples.present, absent], axis=1),
-        np.concatenate([samples.near_values, np.zeros((64, 3, 1))], axis=1),
+        np.concatenate([samples.near_values, np.full((64, 3, 1), 7.0)], axis=1),
         samples.truth,
         samples.gap,
     )
-    rows, columns = padded.offsets()
-    wider = np.exp(-np.hypot(rows[1], columns[1]) / 5)
-    np.testing.assert_allclose(padded.errors(wider, 0.01), (error, relative), rtol=1e-12)
+    np.testing.assert_allclose(
+        padded.errors(between(exponential, padded.points), 0.01), (error, relative), rtol=1e-12
+    )
+
+
+def test_there_may_be_fewer_neighbours_than_asked_for():
+    mask = random_mask(0.08)
+    samples = hold_out(IMAGE, mask, 130, 200)
+    for points, present in zip(samples.points, samples.present, strict=True):
+        found = np.sort(np.hypot(*(points[:-1][present] - points[-1]).T))
+        np.testing.assert_allclose(found, nearest_by_hand(mask, points[-1], found[0], 200))
+    assert not samples.present.all(axis=1).any()
 
 
 def test_errors_are_those_of_kriging_by_hand():
     mask = random_mask()
     samples = hold_out(IMAGE, mask, 64, 10)
-    rows, columns = samples.offsets()
-    kernels = np.exp(-np.hypot(rows[1], columns[1]) / 5)
+    kernels = between(exponential, samples.points)
     squares, contrasts = [], []
     for kernel, values, truth in zip(kernels, samples.near_values, samples.truth, strict=True):
         weights = np.linalg.solve(kernel[:10, :10] + 0.1 * np.eye(10), values)

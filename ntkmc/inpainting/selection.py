@@ -1,7 +1,6 @@
 """A network chosen by the image: what predicts observed pixels best that were held out."""
 
 import dataclasses
-import functools
 import math
 import os
 from collections.abc import Sequence
@@ -9,24 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from threadpoolctl import threadpool_limits
 
 from ntkmc import memory
-from ntkmc.architecture import Network, Parallel, Sequential, autoencoder, describe
+from ntkmc.architecture import Network, Sequential, autoencoder, describe
 from ntkmc.images import keep_observed
+from ntkmc.inpainting.held_out import hold_out
+from ntkmc.inpainting.search import Search
 from ntkmc.kernels import _table, covers, predicted_bytes
 from ntkmc.kernels.periodic import Kernels, checked_dtype
-from ntkmc.local import Neighbourhoods, hold_out
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, SingularKernelError
 from ntkmc.solvers.result import check_ridge, larger_ridge
 
 RIDGES = (0.0, 1e-4, 5e-4)
-WEIGHTS = (0.03, 0.3, 3.0, 30.0)  # of a branch's mean diagonal, relative to that of the others
-GAIN = 0.01  # of the error: what a further branch has to take away
-STARTS = 3  # networks that further branches are tried beside
-MAX_BRANCHES = 3
 # Of the kernel between near pixels, relative to its mean diagonal. Products in float32 err by about
 # 1e-5 of that, and conjugate gradients were seen to break down from 2e-4 downwards.
 SMALLEST_EIGENVALUE = {"float32": 3e-4, "float64": 1e-9}
@@ -41,7 +37,7 @@ class Trial:
     ----------
     network, ridge : what was tried.
     rmse : root mean square error, in units of the image.
-    relative_rmse : the same relative to the contrast around each pixel, see `Neighbourhoods`.
+    relative_rmse : the same relative to the contrast around each pixel, see `HeldOut`.
     """
 
     network: Network
@@ -102,18 +98,18 @@ def choose_network(
     r"""Choose a network, or a few side by side, and a ridge for one image.
 
     Some of the observed pixels are held out, one at a time and each in a hole as wide as those
-    around the missing pixels (see `ntkmc.local.hold_out`), and predicted from the nearest pixels
+    around the missing pixels (see `held_out.hold_out`), and predicted from the nearest pixels
     left,
 
     .. math:: \hat y(x) = k_x^T (K_{NN} + \lambda\, \overline{K_{xx}}\, I)^{-1} y_N,
 
     which is the exact solution but for the pixels farther away (local kriging), of values less the
     mean of those observed, as in `ntkmc.inpaint`, and of levels around it (see
-    `ntkmc.local.Neighbourhoods.errors`). What is minimised
-    is the product of the squared error, which PSNR measures, and of the squared error relative to
-    the contrast around each pixel, which SSIM does. First every candidate alone, with each ridge;
-    then `Parallel` networks, grown branch by branch from the best of them as long as a branch takes
-    off a further percent. What is too near to singular for its dtype is passed over.
+    `held_out.HeldOut.errors`). What is minimised is the product of the squared error, which PSNR
+    measures, and of the squared error relative to the contrast around each pixel, which SSIM does.
+    First every candidate alone, with each ridge; then `Parallel` networks, grown branch by branch
+    from the best of them as long as a branch takes off a further percent. What is too near to
+    singular for its dtype is passed over.
 
     Parameters
     ----------
@@ -156,7 +152,7 @@ def choose_network(
     if not candidates:
         raise ValueError("candidates was empty; pass at least one network")
     folder = Path(cache or Path(platformdirs.user_cache_dir("ntkmc")) / "kernels")
-    search = _Search(samples, SMALLEST_EIGENVALUE[str(dtype)], progress)
+    search = Search(samples, SMALLEST_EIGENVALUE[str(dtype)], progress)
     for network in candidates:
         memory.require(
             predicted_bytes(network, dtype),
@@ -177,7 +173,7 @@ def choose_network(
         Trial(search.network(dict(branches)), each, *np.sqrt(errors).tolist())
         for (branches, each), errors in search.ranked()
     )
-    return Selection(search.network(branches), best_ridge, trials, len(samples.targets))
+    return Selection(search.network(branches), best_ridge, trials, len(samples.truth))
 
 
 def chosen(selection: Selection) -> str:
@@ -197,83 +193,3 @@ def trials_table(
         (describe(t.network), f"{t.ridge:g}", f"{t.rmse:.4g}", f"{t.relative_rmse:.4f}")
         for t in selection.trials[:count]
     ]
-
-
-class _Search:
-    """Errors of weighted sums of networks; weights are of kernels scaled to a mean of one."""
-
-    def __init__(self, samples: Neighbourhoods, smallest: float, progress: Progress | None):
-        self.samples, self._smallest, self._progress = samples, smallest, progress
-        self.errors: dict[tuple[frozenset, float], tuple[float, float]] = {}
-        self._matrices: dict[Sequential, Float[np.ndarray, "n s s"]] = {}
-        self._scales: dict[Sequential, float] = {}
-
-    def add(self, network, table):
-        matrices = np.asarray(table.entries(*self.samples.offsets()), np.float32)
-        self._scales[network] = float(np.mean(matrices[:, -1, -1], dtype=np.float64))
-        self._matrices[network] = matrices / np.float32(self._scales[network])
-
-    def run(self, candidates, ridges):
-        """Each candidate alone, then grown from the best; what is chosen gets every ridge."""
-        for network in candidates:
-            for ridge in ridges:
-                self.error({network: 1.0}, ridge)
-        grown = [(self.grow(branches, ridge), ridge) for branches, ridge in self.best(STARTS)]
-        least = min(self.error(*pair) for pair in grown)
-        # Of those within a percent of the best, one of the fewest branches.
-        near = [pair for pair in grown if (1 - GAIN) * self.error(*pair) <= least]
-        branches, _ = min(near, key=lambda pair: (len(pair[0]), self.error(*pair)))
-        return branches, min(ridges, key=lambda ridge: self.error(branches, ridge))
-
-    def error(self, branches, ridge):
-        """Geometric mean of a sum's two errors, each of which is computed once."""
-        key = (frozenset(branches.items()), ridge)
-        if key not in self.errors:
-            parts = [np.float32(w) * self._matrices[network] for network, w in branches.items()]
-            total = functools.reduce(np.add, parts)
-            scale = sum(branches.values())
-            smallest = self.samples.smallest_eigenvalue(total) / scale + ridge
-            self.errors[key] = (
-                self.samples.errors(total, ridge * scale)
-                if smallest >= self._smallest
-                else (math.inf, math.inf)
-            )
-            if self._progress:
-                self._progress("choosing a network", len(self.errors), None)
-        return math.prod(self.errors[key]) ** 0.5
-
-    def ranked(self):
-        """All that was tried, best first."""
-        return sorted(self.errors.items(), key=lambda item: math.prod(item[1]))
-
-    def best(self, count):
-        """The best so far: branches and ridge, each set of branches once."""
-        found: dict[frozenset, float] = {}
-        for (branches, ridge), _ in self.ranked():
-            found.setdefault(branches, ridge)
-        return [(dict(branches), ridge) for branches, ridge in list(found.items())[:count]]
-
-    def grow(self, branches, ridge):
-        """Add the branch that helps most, as long as one does."""
-        while len(branches) < MAX_BRANCHES:
-            total = sum(branches.values())
-            larger = [
-                {**branches, network: weight * total}
-                for network in self._matrices
-                if network not in branches
-                for weight in WEIGHTS
-            ]
-            best = min(larger, key=lambda each: self.error(each, ridge), default=branches)
-            if not self.error(best, ridge) < (1 - GAIN) * self.error(branches, ridge):
-                break
-            branches = best
-        return branches
-
-    def network(self, branches) -> Network:
-        """The network whose kernel the sum is, up to a factor."""
-        if len(branches) == 1:
-            return next(iter(branches))
-        weights = {network: w / self._scales[network] for network, w in branches.items()}
-        largest = max(weights.values())
-        ordered = sorted(weights, key=lambda network: -branches[network])
-        return Parallel(ordered, [weights[network] / largest for network in ordered])

@@ -6,30 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+from inpainting.draws import RIDGE, SCALES, SIDE, drawn
 from solvers.problems import kernel
 
 from ntkmc import autoencoder, inpaint
 from ntkmc.datasets import load_image, random_mask
 from ntkmc.experiments import load
+from ntkmc.inpainting.uncertainty import describe, quantify
 from ntkmc.solvers import Cholesky, ConjugateGradient, posterior
 from ntkmc.solvers.result import shift_of
-from ntkmc.uncertainty import _student, describe, fit_noise, quantify
-
-SIDE = 32
-RIDGE = 0.02
-SCALES = np.array([0.5, 0.5, 4.0, 4.0])  # of channels
-
-
-@functools.cache
-def drawn():
-    """A mask, and an image of four channels drawn from the process and its noise."""
-    mask = random_mask((SIDE, SIDE), 0.5)
-    everywhere = tuple(side.ravel() for side in np.indices((SIDE, SIDE)))
-    matrix = np.asarray(kernel(SIDE).dense(everywhere, everywhere), np.float64)
-    matrix = (matrix + matrix.T) / 2
-    matrix += shift_of(kernel(SIDE), everywhere, RIDGE) * np.eye(len(matrix))
-    draws = np.random.default_rng(5).standard_normal((len(matrix), 4))
-    return mask, (np.linalg.cholesky(matrix) @ draws * SCALES).reshape(SIDE, SIDE, 4)
 
 
 @functools.cache
@@ -125,31 +110,6 @@ def test_without_a_factor_the_error_of_the_variance_is_stated(prepare):
     np.testing.assert_allclose(found.std, exact.std, rtol=0.1)
 
 
-def test_the_noise_of_the_draws_is_found():
-    mask, image = drawn()
-    ridges = (0.0, RIDGE / 10, RIDGE, 10 * RIDGE)
-    noise = fit_noise(kernel(SIDE), np.nonzero(mask), image[mask], ridges)
-    assert noise.ridge == RIDGE
-    np.testing.assert_allclose(noise.scale, SCALES, rtol=0.15)
-    assert noise.pixels == mask.sum()
-
-
-def test_errors_of_the_solution_are_those_of_leaving_out():
-    """With all pixels for neighbours, predictions are the solution's: two ways to one fit."""
-    mask, image = drawn()
-    where = tuple(side[:64] for side in np.nonzero(mask))
-    values = image[mask][:64] - image[mask][:64].mean(axis=0)
-    matrix = np.asarray(kernel(SIDE).dense(where, where), np.float64)
-    matrix += shift_of(kernel(SIDE), where, RIDGE) * np.eye(len(matrix))
-    weights = np.linalg.solve(matrix, values)
-    settings = {"ridges": (RIDGE,), "neighbours": 64, "sample": 32}
-    predicted = fit_noise(kernel(SIDE), where, values, **settings)
-    solved = fit_noise(kernel(SIDE), where, values, weights=weights, **settings)
-    assert predicted.log_score == pytest.approx(solved.log_score, abs=1e-3)
-    assert predicted.spread == pytest.approx(solved.spread, rel=1e-3)
-    np.testing.assert_allclose(predicted.scale, solved.scale, rtol=1e-2)
-
-
 def test_an_image_that_is_busy_on_one_side_is_uncertain_there():
     mask, image = drawn()
     loud = np.where(np.arange(SIDE) < SIDE // 2, 0.01, 1.0)[:, None]
@@ -165,18 +125,11 @@ def test_an_image_that_is_busy_on_one_side_is_uncertain_there():
         np.testing.assert_allclose(ratio, 1, atol=0.5)
 
 
-def test_an_image_of_zeros_is_certain():
-    mask, _ = drawn()
-    noise = fit_noise(kernel(SIDE), np.nonzero(mask), np.zeros((mask.sum(), 4)))
-    assert np.isfinite(noise.log_score)
-    assert noise.deviation(np.ones(3), np.zeros((3, 4))) == pytest.approx(0, abs=1e-100)
-
-
 @pytest.mark.slow
 def test_intervals_of_the_papers_greys_are_nominal(data_dir):
     """SI figure 10, the middle of each: between 85 and 95 percent within a 90% interval."""
     mask, covered = random_mask((SIDE, SIDE), 0.5), []
-    _, config = load(Path(__file__).parents[1] / "configs" / "calibration" / "half_missing.yaml")
+    _, config = load(Path(__file__).parents[2] / "configs" / "calibration" / "half_missing.yaml")
     for name in config.images:
         image = load_image(name, data_dir).image
         image = image[tuple(slice((side - SIDE) // 2, (side + SIDE) // 2) for side in image.shape)]
@@ -189,15 +142,6 @@ def test_intervals_of_the_papers_greys_are_nominal(data_dir):
     assert 0.87 < nine_tenths < 0.93
 
 
-@pytest.mark.parametrize("freedom", [1.5, 4.0])
-def test_student_tails_are_recovered(freedom):
-    draws = 3.0 * scipy.stats.t.rvs(freedom, size=20_000, random_state=0)
-    scale, found, score = _student(draws)
-    assert scale == pytest.approx(3.0, rel=0.03)
-    assert found == pytest.approx(freedom, rel=0.08)
-    assert score == pytest.approx(np.mean(scipy.stats.t.logpdf(draws, freedom, 0, 3)), abs=1e-3)
-
-
 def test_half_widths_of_heavy_tails():
     _, found = known()
     noise = found.noise
@@ -206,28 +150,3 @@ def test_half_widths_of_heavy_tails():
     for level in (0, 1, 90):
         with pytest.raises(ValueError, match=f"level was {level}; pass a share"):
             found.half_width(level)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"ridges": ()}, "ridges is empty"),
-        ({"ridges": (-1.0,)}, "ridge was -1"),
-        ({"ridges": (0.0, 1.0), "weights": np.zeros((20, 4))}, "weights are of one ridge"),
-        ({"weights": np.zeros(3)}, r"values have shape \(3,\); expected \(20,\)"),
-        ({"sample": 3}, "sample was 3; pass at least 16"),
-        ({"neighbours": 0}, "neighbours was 0"),
-    ],
-)
-def test_bad_settings(settings, words):
-    mask, image = drawn()
-    where = tuple(side[:20] for side in np.nonzero(mask))
-    with pytest.raises(ValueError, match=words):
-        fit_noise(kernel(SIDE), where, image[mask][:20], **settings)
-
-
-def test_too_few_pixels():
-    mask, image = drawn()
-    where = tuple(side[:15] for side in np.nonzero(mask))
-    with pytest.raises(ValueError, match="pixels are 15; fitting a distribution takes at least 16"):
-        fit_noise(kernel(SIDE), where, image[mask][:15])

@@ -1,0 +1,59 @@
+"""The kernel and the solver of an inpainting, as they are named or as the image needs them."""
+
+import numpy as np
+
+from ntkmc.architecture import check
+from ntkmc.kernels import GridKernel, PeriodicKernel, padded_shape
+from ntkmc.priors import IIDPrior
+from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Solver
+
+MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
+CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
+SOLVERS = {
+    "cholesky": Cholesky,
+    "conjugate_gradient": ConjugateGradient,
+    "eigenpro": EigenPro,
+}
+
+
+def with_margin(shape, margin, periodic, kernel, prior) -> tuple[int, int]:
+    """Sides of the grid: those of the image and the margin below and right of it."""
+    if margin is None:
+        margin = MARGIN if periodic else 0
+    if margin and (kernel is not None or not isinstance(prior, IIDPrior)):
+        raise ValueError(
+            f"margin was {margin}, and the kernel or the features say how large the grid is: "
+            "leave margin out, and pass larger ones"
+        )
+    return shape[0] + margin, shape[1] + margin
+
+
+def periodic_kernel(network, shape, prior, kind, dtype, progress) -> PeriodicKernel:
+    """The kernel on the smallest torus that the network and an image of this shape fit on."""
+    kernel = PeriodicKernel.build(network, padded_shape(network, shape), prior, kind, dtype)
+    kernel.table.block_until_ready()
+    return kernel
+
+
+def grid_kernel(network, shape, prior, kind, dtype, progress) -> GridKernel:
+    """The kernel between all pixels, of features as they are or of a prior on enough of them."""
+    size = None
+    if isinstance(prior, IIDPrior):
+        multiple = network.side_multiple
+        size = tuple(-(-side // multiple) * multiple for side in shape)
+    check(network, size or np.shape(prior)[-2:], image_to_image=True)
+    return GridKernel.build(network, prior, kind, dtype, shape=size, progress=progress)
+
+
+def choose_solver(solver, periodic, observed, ridge, rtol) -> Solver:
+    """The solver that was passed or named; "auto" is Cholesky up to CHOLESKY_PIXELS observed."""
+    if isinstance(solver, Solver):
+        return solver
+    if solver == "auto":
+        direct = not periodic or observed <= CHOLESKY_PIXELS
+        solver = "cholesky" if direct else "conjugate_gradient"
+    if not isinstance(solver, str) or solver not in SOLVERS:
+        raise ValueError(
+            f"solver was {solver!r}; pass 'auto', one of {sorted(SOLVERS)}, or a solver object"
+        )
+    return SOLVERS[solver](ridge=ridge, rtol=rtol)
