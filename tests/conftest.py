@@ -16,8 +16,10 @@ matplotlib.use("Agg")
 def pytest_configure(config):
     """Keep what JAX compiles, most of the time that tests take, for both processes and later runs.
 
-    In pytest's cache; `pytest --cache-clear` begins anew.
+    In pytest's cache; `pytest --cache-clear` begins anew. And the byte code of what fresh processes
+    import, which takes them five seconds to make.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if hasattr(config, "cache"):
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("jax")))
         # Thousands of functions that take a few hundredths of a second each.

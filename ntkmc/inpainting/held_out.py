@@ -6,6 +6,7 @@ import functools
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from ntkmc._compat import enable_x64
 from ntkmc.solvers._neighbours import nearest_beyond
@@ -14,6 +15,7 @@ from ntkmc.solvers.conditional import condition, gather, with_noise
 LEAST_OBSERVED = 128
 GAP_QUANTILE = 0.95
 SPECTRA = 64  # neighbourhoods whose eigenvalues are looked at
+SPREAD = 256  # observed pixels that tell how far apart they are
 # Standard deviations of the values, about as many as photographs are above black. Without a level,
 # networks were chosen that let constants decay: 0.5 dB less on parts of the paper's hill and house.
 LEVEL = 3.0
@@ -87,7 +89,7 @@ def hold_out(
     A pixel is held out together with all others within a radius, which is drawn from the distances
     between missing pixels and the nearest observed one: where single pixels are missing at random
     that is the pixel alone, in an image with holes it is a hole. The widest radii go to the pixels
-    that are farthest from others anyway.
+    that are farthest from others anyway; about half of what is observed is left at least.
 
     Parameters
     ----------
@@ -115,6 +117,9 @@ def hold_out(
     gaps = np.sort(tree.query(missing[rng.integers(0, len(missing), count)])[0])
     radius = np.empty(count)
     radius[np.argsort(natural, kind="stable")] = gaps
+    # Where holes are wider than what is observed: half of that is left all the same.
+    some = observed[rng.choice(len(observed), min(len(observed), SPREAD), replace=False)]
+    radius = np.minimum(radius, np.median(cdist(targets, some), axis=1))
     beyond = np.maximum(radius, natural)
     near = nearest_beyond(observed, mask.shape, targets, beyond, neighbours)
     values = image[mask].reshape(len(observed), -1)

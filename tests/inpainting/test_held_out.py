@@ -109,3 +109,13 @@ def test_too_little_to_hold_out():
         hold_out(IMAGE, mask, 10, 4)
     with pytest.raises(ValueError, match="0 missing"):
         hold_out(IMAGE, np.ones(IMAGE.shape, bool), 10, 4)
+
+
+def test_holes_wider_than_what_is_observed_leave_half_of_it():
+    mask = np.zeros((48, 48), bool)
+    mask[:12, :14] = True
+    image = np.random.default_rng(0).random(mask.shape)
+    samples = hold_out(image, mask, 100, 32)
+    assert samples.gap > 20
+    assert samples.present.all()
+    assert np.isfinite(samples.contrast).all()

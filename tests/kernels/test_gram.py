@@ -59,7 +59,12 @@ def of_neural_tangents(network, x1, x2=None):
         if x2 is None:  # compiled, it leaves 1e-16 of 1 - correlation where it is zero, and a root
             found = kernel_fn(jnp.asarray(x1), None, ("nngp", "ntk"))
         else:
-            found = jax.jit(lambda x1, x2: kernel_fn(x1, x2, ("nngp", "ntk")))(x1, x2)
+            # Optimised, it takes longer to compile than it runs, and LLVM crashes now and then.
+            quick = {"xla_backend_optimization_level": 0}
+            both = jax.jit(
+                lambda x1, x2: kernel_fn(x1, x2, ("nngp", "ntk")), compiler_options=quick
+            )
+            found = both(x1, x2)
         return np.asarray(found.nngp), np.asarray(found.ntk)
 
 
