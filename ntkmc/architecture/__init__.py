@@ -15,7 +15,7 @@ from ntkmc.architecture.layers import (
     Sequential,
     Upsample,
 )
-from ntkmc.architecture.networks import NETWORKS, autoencoder, describe
+from ntkmc.architecture.networks import NETWORKS, autoencoder, describe, pointwise
 from ntkmc.architecture.parallel import Network, Parallel, weighted_branches
 from ntkmc.architecture.spelling import (
     from_dict,
@@ -56,6 +56,7 @@ __all__ = [
     "from_dict",
     "from_yaml",
     "network_from_dict",
+    "pointwise",
     "require_images",
     "resolve",
     "to_dict",

@@ -64,6 +64,18 @@ def autoencoder(
     return Sequential([*(down * levels), *bottom, *(up * levels)[:-1]])
 
 
+def pointwise(depth: int) -> Sequential:
+    """Convolutions of one tap, with ``depth`` ReLUs between them: what pixels show, one by one.
+
+    The network on features of patches, see `ntkmc.kernels.PatchKernel`.
+    """
+    if not isinstance(depth, int) or isinstance(depth, bool) or depth < 0:
+        raise ArchitectureError(
+            f"pointwise: depth was {depth!r}; pass a whole number that is at least 0"
+        )
+    return Sequential([Conv(1), *([Relu(), Conv(1)] * depth)])
+
+
 def describe(network: Network) -> str:
     """A network in a line: a standard one by its arguments, another by its number of layers."""
     described = [(weight, _describe(branch)) for weight, branch in weighted_branches(network)]
@@ -87,4 +99,7 @@ def _describe(network: Sequential) -> str:
     return f"{len(network)} layers"
 
 
-NETWORKS: dict[str, Callable[..., Sequential]] = {"autoencoder": autoencoder}
+NETWORKS: dict[str, Callable[..., Sequential]] = {
+    "autoencoder": autoencoder,
+    "pointwise": pointwise,
+}

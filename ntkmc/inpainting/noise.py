@@ -135,12 +135,25 @@ def fit_noise(
         errors = values[chosen] - found.mean
         if weights is not None:
             errors = weights[chosen] * variance[:, None]
-        fits.append(_fit(ridge, errors, variance, found.surprise))
+        fits.append(fit_errors(ridge, errors, variance, found.surprise))
     return _likeliest(fits)
 
 
-def _fit(ridge, errors, variance, surprise) -> Noise:
-    """The share and tails under which left out values are likeliest."""
+def fit_errors(
+    ridge: float,
+    errors: Float[np.ndarray, "t k"],
+    variance: Float[np.ndarray, " t"],
+    surprise: Float[np.ndarray, "t k"],
+) -> Noise:
+    """The share and tails under which the errors of left out values are likeliest.
+
+    Parameters
+    ----------
+    ridge : relative, of the regression that made them.
+    errors : value less prediction.
+    variance : v(x) + tau at unit scale.
+    surprise : of the innermost neighbours, see `solvers.conditional.Conditional`.
+    """
     standard = errors / np.sqrt(np.maximum(variance, TINIEST))[:, None]
     scale = np.array([_student(channel)[0] for channel in standard.T])
     fits = []

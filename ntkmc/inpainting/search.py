@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from ntkmc.architecture import Network, Parallel, Sequential
 from ntkmc.inpainting.held_out import HeldOut
+from ntkmc.kernels.weighted import between
 from ntkmc.solvers import Progress
-from ntkmc.solvers.conditional import between
 
 WEIGHTS = (0.03, 0.3, 3.0, 30.0)  # of a branch's mean diagonal, relative to that of the others
 GAIN = 0.01  # of the error: what a further branch has to take away
@@ -28,7 +28,7 @@ class Search:
 
     def add(self, network, table):
         """Have a network, of whose kernel this is the table, among those to choose from."""
-        matrices = np.asarray(between(table.entries, self.samples.points), np.float32)
+        matrices = np.asarray(between(table, self.samples.points), np.float32)
         self._scales[network] = float(np.mean(matrices[:, -1, -1], dtype=np.float64))
         self._matrices[network] = matrices / np.float32(self._scales[network])
 

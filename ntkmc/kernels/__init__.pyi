@@ -8,6 +8,7 @@ from .duals import (
 from .function import FunctionKernel as FunctionKernel
 from .gram import Grams as Grams, gram as gram
 from .grid import GridKernel as GridKernel
+from .patches import PatchKernel as PatchKernel
 from .periodic import (
     Kernels as Kernels,
     PeriodicKernel as PeriodicKernel,
@@ -15,3 +16,4 @@ from .periodic import (
     padded_shape as padded_shape,
     predicted_bytes as predicted_bytes,
 )
+from .weighted import WeightedKernel as WeightedKernel

@@ -23,5 +23,6 @@ from .other_profiles import (
     drug_and_neighbours as drug_and_neighbours,
     other_profiles as other_profiles,
 )
+from .patches import PatchPrior as PatchPrior
 from .reference_cell import reference_cell as reference_cell
 from .spelling import from_dict as from_dict, resolve as resolve

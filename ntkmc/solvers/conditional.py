@@ -45,12 +45,6 @@ def gather(pixels, values, targets, near):
     return points.astype(np.int32), near < len(pixels), values.take(near, 0, mode="clip")
 
 
-def between(entries, points):
-    """(t, s, s): a kernel, by its entries of pairs of pixels, within each of t sets (t, s, 2)."""
-    rows, columns = points[..., 0], points[..., 1]
-    return entries((rows[:, :, None], columns[:, :, None]), (rows[:, None, :], columns[:, None, :]))
-
-
 def with_noise(matrices, present, shift):
     """K + tau I within each set, (t, m, m), of the pixels that are present, (t, m).
 

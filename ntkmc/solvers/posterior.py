@@ -27,9 +27,10 @@ from jaxtyping import Float
 from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.kernels.operator import KernelOperator, Pixels
+from ntkmc.kernels.weighted import between
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.cholesky import Factorised
-from ntkmc.solvers.conditional import BATCH, Conditional, between, condition, gather
+from ntkmc.solvers.conditional import BATCH, Conditional, condition, gather
 from ntkmc.solvers.conjugate_gradient import Preconditioned
 from ntkmc.solvers.result import Progress, SingularKernelError, check_pixels, check_values
 
@@ -200,4 +201,4 @@ def nearest(
 
 @jax.jit
 def _condition(kernel, points, present, values, shift):
-    return condition(between(kernel.entries, points), present, values, shift)
+    return condition(between(kernel, points), present, values, shift)

@@ -20,7 +20,7 @@ import scipy.sparse
 
 from ntkmc._compat import enable_x64
 from ntkmc.solvers._neighbours import coarse_to_fine, nearest_earlier
-from ntkmc.solvers.conditional import BATCH, between, with_noise
+from ntkmc.solvers.conditional import BATCH, with_noise
 from ntkmc.solvers.result import SingularKernelError
 
 
@@ -115,7 +115,7 @@ def _local_factors(kernel, ordered, batches, shift, common):
 
     def factors(columns):
         present = columns < n
-        matrices = between(kernel.entries, ordered[columns]).astype(jnp.float64) - common
+        matrices = between(kernel, ordered[columns]).astype(jnp.float64) - common
         rows = jax.lax.linalg.triangular_solve(
             jnp.linalg.cholesky(with_noise(matrices, present, shift)),
             jnp.broadcast_to(last, (len(columns), width, 1)),

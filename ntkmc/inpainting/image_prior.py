@@ -1,0 +1,352 @@
+r"""A prior made of the image itself: complete, embed each pixel by what surrounds it, again.
+
+Beside the network of positions, whose kernel :math:`K_0` says how alike two pixels are for where
+they are, a network on features of patches (`PatchPrior`, `PatchKernel`) says how alike they are for
+what surrounds them,
+
+.. math:: K = K_0 / \overline{K_0} + w\, K_d / (d + 1),
+
+with patches of the completion that there is so far. Each missing pixel is predicted from the
+nearest observed pixels and from the most similar ones within a window (a nearest-neighbour Gaussian
+process, Vecchia 1988, whose neighbours are those that the kernel is largest for).
+
+w, the bandwidth, the width of patches, the depth, the scale of positions and the ridge are chosen
+by observed pixels held out. They are missing in a rehearsal from the first completion on, so that
+their values have had no part in the patches they are judged with.
+"""
+
+import dataclasses
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+
+from ntkmc import memory
+from ntkmc._compat import enable_x64
+from ntkmc.inpainting.held_out import LEAST_OBSERVED
+from ntkmc.inpainting.noise import Noise, fit_errors
+from ntkmc.inpainting.similar import most_similar
+from ntkmc.kernels.operator import KernelOperator
+from ntkmc.kernels.patches import PatchKernel, distances_within
+from ntkmc.kernels.weighted import WeightedKernel, between
+from ntkmc.priors.patches import PatchPrior
+from ntkmc.solvers import Progress, posterior
+from ntkmc.solvers._neighbours import NeighbourSearch
+from ntkmc.solvers.conditional import Conditional, condition, gather
+
+NEAREST = 24  # neighbours by position
+SIMILAR = 24  # neighbours by what surrounds them
+REACH = 12  # pixels: how far similar ones are looked for
+SEARCH_WIDTH = 7  # of the patches that similar pixels are looked for by
+ROUNDS = 4
+HELD_OUT = 2048
+LARGEST_SHARE = 1 / 8  # of the observed pixels, held out with what is around them
+GAIN = 0.01  # of the squared error: what the prior has to take away
+
+
+@dataclasses.dataclass(frozen=True)
+class PatchSettings:
+    """What is chosen.
+
+    Attributes
+    ----------
+    weight : w, of the patch kernel's diagonal relative to that of the positions' kernel.
+    bandwidth : c, in standard deviations of the observed values.
+    width : side of the patches in pixels.
+    depth : activations of the network on the patches' features.
+    scale : l, in pixels.
+    ridge : relative to the mean of the kernel's diagonal.
+    """
+
+    weight: float = 3.0
+    bandwidth: float = 1.0
+    width: int = 7
+    depth: int = 1
+    scale: float = 24.0
+    ridge: float = 1e-4
+
+
+WEIGHTS = (0.3, 3.0, 30.0)
+BANDWIDTHS = (0.5, 1.0, 2.0)
+# After these two together, one after the other.
+OTHERS = {
+    "width": (5, 9),
+    "depth": (2,),
+    "scale": (8.0, 72.0),
+    "ridge": (1e-6, 1e-3, 1e-2),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ImagePrior:
+    """How a prior made of the image was chosen and used.
+
+    Attributes
+    ----------
+    settings : the choice.
+    used : whether it took off a percent of the held-out pixels' squared error, or was asked for.
+    rmse, rmse_without : of the held-out pixels with it and by the network of positions alone, in
+        the image's units.
+    trials : everything that was tried, best first, each with its error.
+    held_out : how many pixels the errors are over.
+    changes : root mean square change of the missing pixels by each round, in the image's units.
+    kernel : the sum, with the patches of the last round; None where it is not used.
+    neighbours : (t, m) of each missing pixel, indices of the observed pixels it was predicted from,
+        in row-major order; their number for none.
+    """
+
+    settings: PatchSettings
+    used: bool
+    rmse: float
+    rmse_without: float
+    trials: tuple[tuple[PatchSettings, float], ...]
+    held_out: int
+    noise: Noise
+    changes: tuple[float, ...] = ()
+    kernel: WeightedKernel | None = None
+    neighbours: Int[np.ndarray, "t m"] | None = None
+
+
+def rehearse(
+    positions: KernelOperator,
+    image: Float[np.ndarray, "H W C"],
+    mask: Bool[np.ndarray, "H W"],
+    ridge: float,
+    *,
+    asked_for: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ImagePrior:
+    """Choose the settings of the patch kernel by observed pixels held out, and whether to use it.
+
+    Parameters
+    ----------
+    positions : kernel of the network of positions.
+    image : values where the mask is True, of mean zero.
+    mask : True where observed.
+    ridge : of that network alone, relative.
+    asked_for : whether it is used in any case.
+    seed : of the pixels held out.
+    progress : called with ("choosing a prior", tried, None).
+
+    Raises
+    ------
+    ValueError : fewer than 128 observed pixels.
+    """
+    held, left = _hold_out(mask, seed)
+    scene = _Scene.of(positions, image, left)
+    first = scene.by_positions(np.argwhere(~left), ridge)
+    completed = np.where(left[..., None], image, 0.0)
+    completed[~left] = first
+    truth = image[tuple(held.T)]
+    without = float(np.mean((completed[tuple(held.T)] - truth) ** 2))
+    standard = PatchSettings()
+    completed[~left] = scene.predict(completed, np.argwhere(~left), standard).mean
+    trials = _Trials(scene, completed, held, truth, progress)
+    start = [
+        dataclasses.replace(standard, weight=weight, bandwidth=bandwidth)
+        for weight, bandwidth in itertools.product(WEIGHTS, BANDWIDTHS)
+    ]
+    best = min(start, key=trials.error)
+    for field, values in OTHERS.items():
+        others = [dataclasses.replace(best, **{field: value}) for value in values]
+        best = min([best, *others], key=trials.error)
+    error = trials.error(best)
+    ranked = sorted(trials.errors.items(), key=lambda item: item[1])
+    return ImagePrior(
+        best,
+        asked_for or error < (1 - GAIN) * without,
+        error**0.5,
+        without**0.5,
+        tuple((settings, value**0.5) for settings, value in ranked),
+        len(held),
+        trials.noise(best),
+    )
+
+
+def complete_again(
+    positions: KernelOperator,
+    image: Float[np.ndarray, "H W C"],
+    mask: Bool[np.ndarray, "H W"],
+    chosen: ImagePrior,
+    rounds: int = ROUNDS,
+    progress: Progress | None = None,
+) -> tuple[Float[np.ndarray, "H W C"], Conditional, ImagePrior]:
+    """Complete with patches of what is there, some rounds.
+
+    Parameters
+    ----------
+    positions, mask : as for `rehearse`.
+    image : a first completion, of mean zero where observed.
+    chosen : what `rehearse` chose.
+    rounds : how many.
+    progress : called with ("image-made prior", rounds done, rounds in all).
+
+    Returns
+    -------
+    The completion, what the last round says of each missing pixel, and `chosen` with the rest of
+    its attributes.
+    """
+    scene = _Scene.of(positions, image, mask)
+    missing = np.argwhere(~mask)
+    image, changes = image.copy(), []
+    for number in range(rounds):
+        if progress:
+            progress("image-made prior", number, rounds)
+        kernel, near = scene.kernel(image, chosen.settings), scene.neighbours(image, missing)
+        found = scene.condition(kernel, missing, near, chosen.settings.ridge)
+        changes.append(float(np.sqrt(np.mean((found.mean - image[~mask]) ** 2))))
+        image[~mask] = found.mean
+    if progress:
+        progress("image-made prior", rounds, rounds)
+    done = dataclasses.replace(chosen, changes=tuple(changes), kernel=kernel, neighbours=near)
+    return image, found, done
+
+
+def _hold_out(mask, seed):
+    """Pixels held out, as far from others as the missing ones are; and what is left observed.
+
+    Each goes with all others within its distance. Those that others took along are not among them.
+    """
+    observed, missing = np.argwhere(mask), np.argwhere(~mask)
+    if len(observed) < LEAST_OBSERVED or not len(missing):
+        raise ValueError(
+            f"mask has {len(observed)} observed and {len(missing)} missing pixels; a prior made of "
+            f"the image takes at least {LEAST_OBSERVED} observed and one missing: pass "
+            "prior=IIDUniform(0, 0.1) and a network"
+        )
+    rng = np.random.default_rng(seed)
+    tree = cKDTree(observed)
+    some = missing[rng.integers(0, len(missing), HELD_OUT)]
+    radii = np.sort(tree.query(some)[0])[::-1]
+    left = mask.copy()
+    budget = int(LARGEST_SHARE * len(observed))
+    held = []
+    for pixel, radius in zip(rng.permutation(observed)[:HELD_OUT], rng.permutation(radii)):
+        if not left[tuple(pixel)]:
+            continue
+        around = observed[tree.query_ball_point(pixel, radius - 1e-9)]
+        gone = around[left[tuple(around.T)]]
+        if len(gone) > budget:
+            continue
+        budget -= len(gone)
+        left[tuple(gone.T)] = False
+        held.append(pixel)
+    return np.array(held), left
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scene:
+    """The network of positions on the observed pixels of one image."""
+
+    positions: KernelOperator
+    mask: Bool[np.ndarray, "H W"]
+    pixels: tuple[np.ndarray, np.ndarray]
+    values: Float[np.ndarray, "n C"]
+    size: float  # mean of the positions' diagonal over the observed pixels
+    deviation: float  # of the observed values
+
+    @classmethod
+    def of(cls, positions, image, mask):
+        pixels = np.nonzero(mask)
+        size = float(np.mean(np.asarray(positions.entries(pixels, pixels)), dtype=np.float64))
+        values = image[mask]
+        return cls(positions, mask, pixels, values, size, float(values.std()) or 1.0)
+
+    @functools.cached_property
+    def _search(self):
+        return NeighbourSearch(self.positions, self.pixels)
+
+    def by_positions(self, targets, ridge):
+        there = tuple(targets.T)
+        shift = ridge * self.size
+        return posterior.nearest(self.positions, self.pixels, self.values, there, shift).mean
+
+    def neighbours(self, image, targets):
+        """Of each target: the nearest observed pixels, then the most similar ones."""
+        near = self._search(targets, min(NEAREST, len(self.values)))
+        alike = most_similar(image, self.mask, targets, near, SIMILAR, SEARCH_WIDTH, REACH)
+        return np.concatenate([near, alike], axis=1)
+
+    def kernel(self, image, settings):
+        prior = PatchPrior(
+            image, settings.bandwidth * self.deviation, settings.width, settings.scale
+        )
+        patches = PatchKernel.build(prior, settings.depth)
+        weights = (1 / self.size, settings.weight / (settings.depth + 1))
+        return WeightedKernel((self.positions, patches), jnp.asarray(weights, jnp.float32))
+
+    def condition(self, kernel, targets, near, ridge):
+        shift = ridge * float(jnp.sum(kernel.weights * jnp.asarray([self.size, kernel.kernels[1].depth + 1])))
+        there = tuple(targets.T)
+        return posterior.nearest(kernel, self.pixels, self.values, there, shift, near)
+
+    def predict(self, image, targets, settings):
+        near = self.neighbours(image, targets)
+        return self.condition(self.kernel(image, settings), targets, near, settings.ridge)
+
+
+class _Trials:
+    """Errors of settings on pixels held out; what they share is computed once."""
+
+    def __init__(self, scene, completed, held, truth, progress):
+        self._scene, self._truth, self._progress = scene, truth, progress
+        self._completed = completed
+        near = scene.neighbours(completed, held)
+        observed = np.stack(scene.pixels, axis=1)
+        points, present, values = gather(observed, scene.values, held, near[:, ::-1])
+        self._points, self._present = jnp.asarray(points), jnp.asarray(present)
+        with enable_x64():
+            self._values = jnp.asarray(values)
+        self._positions = between(scene.positions, self._points) / scene.size
+        self._patches = {}
+        self.errors: dict[PatchSettings, float] = {}
+
+    def error(self, settings):
+        """Mean square error, computed once."""
+        if settings not in self.errors:
+            mean = self._condition(settings)[0]
+            error = float(np.mean((mean - self._truth) ** 2))
+            self.errors[settings] = error if np.isfinite(error) else np.inf
+            if self._progress:
+                self._progress("choosing a prior", len(self.errors), None)
+        return self.errors[settings]
+
+    def noise(self, settings):
+        """What the errors are like, for intervals."""
+        mean, variance, surprise = self._condition(settings)
+        shift = settings.ridge * (1 + settings.weight)
+        return fit_errors(settings.ridge, self._truth - mean, variance + shift, surprise)
+
+    def _condition(self, settings):
+        width = settings.width
+        if width not in self._patches:
+            patches = jnp.asarray(PatchPrior(self._completed, 1.0, width).patches())
+            self._patches[width] = distances_within(patches, self._points)
+        apart, places = self._patches[width]
+        scales = (settings.bandwidth * self._scene.deviation, settings.scale)
+        patches = PatchKernel(jnp.zeros((1, 1, 1)), *map(jnp.float32, scales), settings.depth)
+        with enable_x64():
+            found = _trial(
+                patches,
+                self._positions,
+                apart,
+                places,
+                settings.weight,
+                self._present,
+                self._values,
+                settings.ridge * (1 + settings.weight),
+            )
+        return tuple(np.asarray(part) for part in found)
+
+
+@jax.jit
+def _trial(patches, positions, apart, places, weight, present, values, shift):
+    square = apart / patches.bandwidth**2 + places / patches.scale**2
+    weight = jnp.float32(weight) / (patches.depth + 1)
+    matrices = positions + weight * patches.of_distance(square)
+    return condition(matrices, present, values, shift)
