@@ -58,10 +58,12 @@ def check_settings(network, prior, ridge, rtol, margin: int | None, kernel):
             f"network was {network!r}; pass 'auto', or a Sequential or Parallel, such as "
             "autoencoder(6)"
         )
-    if not isinstance(prior, IIDPrior) and np.ndim(prior) != 3:
+    made = isinstance(prior, str) and prior == "image"
+    if not (made or isinstance(prior, IIDPrior)) and np.ndim(prior) != 3:
         raise ValueError(
             f"prior was a {type(prior).__name__} of shape {np.shape(prior)}; pass features "
-            "(channels, H, W), or a prior with independent entries, such as IIDUniform(0, 0.1)"
+            "(channels, H, W), a prior with independent entries, such as IIDUniform(0, 0.1), or "
+            "'image'"
         )
     if ridge is not None:
         check_ridge(ridge)

@@ -25,7 +25,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
-from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.inpainting.held_out import LEAST_OBSERVED
 from ntkmc.inpainting.noise import Noise, fit_errors
@@ -38,11 +37,12 @@ from ntkmc.solvers import Progress, posterior
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.conditional import Conditional, condition, gather
 
-NEAREST = 24  # neighbours by position
+NEAREST = 16  # neighbours by position
 SIMILAR = 24  # neighbours by what surrounds them
 REACH = 12  # pixels: how far similar ones are looked for
 SEARCH_WIDTH = 7  # of the patches that similar pixels are looked for by
 ROUNDS = 4
+SETTLED = 0.05  # of the first round's change: what further rounds do not repeat
 HELD_OUT = 2048
 LARGEST_SHARE = 1 / 8  # of the observed pixels, held out with what is around them
 GAIN = 0.01  # of the squared error: what the prior has to take away
@@ -70,6 +70,12 @@ class PatchSettings:
     ridge: float = 1e-4
 
 
+    @property
+    def shift(self) -> float:
+        """What the ridge adds to the diagonal, whose mean is 1 + w."""
+        return self.ridge * (1 + self.weight)
+
+
 WEIGHTS = (0.3, 3.0, 30.0)
 BANDWIDTHS = (0.5, 1.0, 2.0)
 # After these two together, one after the other.
@@ -93,6 +99,7 @@ class ImagePrior:
         the image's units.
     trials : everything that was tried, best first, each with its error.
     held_out : how many pixels the errors are over.
+    noise : what these errors are like, for intervals.
     changes : root mean square change of the missing pixels by each round, in the image's units.
     kernel : the sum, with the patches of the last round; None where it is not used.
     neighbours : (t, m) of each missing pixel, indices of the observed pixels it was predicted from,
@@ -138,10 +145,10 @@ def rehearse(
     ValueError : fewer than 128 observed pixels.
     """
     held, left = _hold_out(mask, seed)
+    unit = _unit(image, mask)
+    image = image / unit
     scene = _Scene.of(positions, image, left)
-    first = scene.by_positions(np.argwhere(~left), ridge)
-    completed = np.where(left[..., None], image, 0.0)
-    completed[~left] = first
+    completed = scene.by_positions(ridge)
     truth = image[tuple(held.T)]
     without = float(np.mean((completed[tuple(held.T)] - truth) ** 2))
     standard = PatchSettings()
@@ -160,11 +167,11 @@ def rehearse(
     return ImagePrior(
         best,
         asked_for or error < (1 - GAIN) * without,
-        error**0.5,
-        without**0.5,
-        tuple((settings, value**0.5) for settings, value in ranked),
+        unit * error**0.5,
+        unit * without**0.5,
+        tuple((settings, unit * value**0.5) for settings, value in ranked),
         len(held),
-        trials.noise(best),
+        trials.noise(best, unit),
     )
 
 
@@ -173,6 +180,7 @@ def complete_again(
     image: Float[np.ndarray, "H W C"],
     mask: Bool[np.ndarray, "H W"],
     chosen: ImagePrior,
+    ridge: float,
     rounds: int = ROUNDS,
     progress: Progress | None = None,
 ) -> tuple[Float[np.ndarray, "H W C"], Conditional, ImagePrior]:
@@ -180,9 +188,8 @@ def complete_again(
 
     Parameters
     ----------
-    positions, mask : as for `rehearse`.
-    image : a first completion, of mean zero where observed.
-    chosen : what `rehearse` chose.
+    positions, image, mask, ridge : as for `rehearse`.
+    chosen : what it chose.
     rounds : how many.
     progress : called with ("image-made prior", rounds done, rounds in all).
 
@@ -191,20 +198,31 @@ def complete_again(
     The completion, what the last round says of each missing pixel, and `chosen` with the rest of
     its attributes.
     """
-    scene = _Scene.of(positions, image, mask)
+    unit = _unit(image, mask)
+    scene = _Scene.of(positions, image / unit, mask)
     missing = np.argwhere(~mask)
-    image, changes = image.copy(), []
+    current, changes = scene.by_positions(ridge), []
     for number in range(rounds):
         if progress:
             progress("image-made prior", number, rounds)
-        kernel, near = scene.kernel(image, chosen.settings), scene.neighbours(image, missing)
-        found = scene.condition(kernel, missing, near, chosen.settings.ridge)
-        changes.append(float(np.sqrt(np.mean((found.mean - image[~mask]) ** 2))))
-        image[~mask] = found.mean
+        if number < 2:  # by then similar pixels are known; to look for them again changes nothing
+            near = scene.neighbours(current, missing)
+        kernel = scene.kernel(current, chosen.settings)
+        found = scene.condition(kernel, missing, near, chosen.settings)
+        changes.append(unit * float(np.sqrt(np.mean((found.mean - current[~mask]) ** 2))))
+        current[~mask] = found.mean
+        if changes[-1] <= SETTLED * changes[0]:
+            break
     if progress:
         progress("image-made prior", rounds, rounds)
     done = dataclasses.replace(chosen, changes=tuple(changes), kernel=kernel, neighbours=near)
-    return image, found, done
+    found = Conditional(unit * found.mean, found.variance, unit**2 * found.surprise)
+    return unit * current, found, done
+
+
+def _unit(image, mask):
+    """Standard deviation of the observed values, in which everything is computed."""
+    return float(image[mask].std()) or 1.0
 
 
 def _hold_out(mask, seed):
@@ -222,13 +240,16 @@ def _hold_out(mask, seed):
     rng = np.random.default_rng(seed)
     tree = cKDTree(observed)
     some = missing[rng.integers(0, len(missing), HELD_OUT)]
-    radii = np.sort(tree.query(some)[0])[::-1]
+    radii = tree.query(some)[0]
     left = mask.copy()
     budget = int(LARGEST_SHARE * len(observed))
     held = []
-    for pixel, radius in zip(rng.permutation(observed)[:HELD_OUT], rng.permutation(radii)):
+    for pixel in rng.permutation(observed):
+        if len(held) == HELD_OUT:
+            break
         if not left[tuple(pixel)]:
             continue
+        radius = radii[len(held)]
         around = observed[tree.query_ball_point(pixel, radius - 1e-9)]
         gone = around[left[tuple(around.T)]]
         if len(gone) > budget:
@@ -248,23 +269,30 @@ class _Scene:
     pixels: tuple[np.ndarray, np.ndarray]
     values: Float[np.ndarray, "n C"]
     size: float  # mean of the positions' diagonal over the observed pixels
-    deviation: float  # of the observed values
 
     @classmethod
     def of(cls, positions, image, mask):
         pixels = np.nonzero(mask)
         size = float(np.mean(np.asarray(positions.entries(pixels, pixels)), dtype=np.float64))
-        values = image[mask]
-        return cls(positions, mask, pixels, values, size, float(values.std()) or 1.0)
+        return cls(positions, mask, pixels, image[mask], size)
 
     @functools.cached_property
     def _search(self):
         return NeighbourSearch(self.positions, self.pixels)
 
-    def by_positions(self, targets, ridge):
-        there = tuple(targets.T)
-        shift = ridge * self.size
-        return posterior.nearest(self.positions, self.pixels, self.values, there, shift).mean
+    def by_positions(self, ridge):
+        """The image completed by the network of positions alone, by as many neighbours."""
+        image = np.zeros((*self.mask.shape, self.values.shape[1]))
+        image[self.mask] = self.values
+        image[~self.mask] = posterior.nearest(
+            self.positions,
+            self.pixels,
+            self.values,
+            np.nonzero(~self.mask),
+            ridge * self.size,
+            NEAREST + SIMILAR,
+        ).mean
+        return image
 
     def neighbours(self, image, targets):
         """Of each target: the nearest observed pixels, then the most similar ones."""
@@ -273,21 +301,18 @@ class _Scene:
         return np.concatenate([near, alike], axis=1)
 
     def kernel(self, image, settings):
-        prior = PatchPrior(
-            image, settings.bandwidth * self.deviation, settings.width, settings.scale
-        )
+        prior = PatchPrior(image, settings.bandwidth, settings.width, settings.scale)
         patches = PatchKernel.build(prior, settings.depth)
         weights = (1 / self.size, settings.weight / (settings.depth + 1))
         return WeightedKernel((self.positions, patches), jnp.asarray(weights, jnp.float32))
 
-    def condition(self, kernel, targets, near, ridge):
-        shift = ridge * float(jnp.sum(kernel.weights * jnp.asarray([self.size, kernel.kernels[1].depth + 1])))
-        there = tuple(targets.T)
+    def condition(self, kernel, targets, near, settings):
+        shift, there = settings.shift, tuple(targets.T)
         return posterior.nearest(kernel, self.pixels, self.values, there, shift, near)
 
     def predict(self, image, targets, settings):
         near = self.neighbours(image, targets)
-        return self.condition(self.kernel(image, settings), targets, near, settings.ridge)
+        return self.condition(self.kernel(image, settings), targets, near, settings)
 
 
 class _Trials:
@@ -316,11 +341,11 @@ class _Trials:
                 self._progress("choosing a prior", len(self.errors), None)
         return self.errors[settings]
 
-    def noise(self, settings):
+    def noise(self, settings, unit):
         """What the errors are like, for intervals."""
         mean, variance, surprise = self._condition(settings)
-        shift = settings.ridge * (1 + settings.weight)
-        return fit_errors(settings.ridge, self._truth - mean, variance + shift, surprise)
+        errors, variance = unit * (self._truth - mean), variance + settings.shift
+        return fit_errors(settings.ridge, errors, variance, unit**2 * surprise)
 
     def _condition(self, settings):
         width = settings.width
@@ -328,25 +353,16 @@ class _Trials:
             patches = jnp.asarray(PatchPrior(self._completed, 1.0, width).patches())
             self._patches[width] = distances_within(patches, self._points)
         apart, places = self._patches[width]
-        scales = (settings.bandwidth * self._scene.deviation, settings.scale)
-        patches = PatchKernel(jnp.zeros((1, 1, 1)), *map(jnp.float32, scales), settings.depth)
+        scales = map(jnp.float32, (settings.bandwidth, settings.scale))
+        patches = PatchKernel(jnp.zeros((1, 1, 1)), *scales, settings.depth)
+        weight = np.float32(settings.weight / (settings.depth + 1))
+        matrices = _sum(patches, self._positions, apart, places, weight)
         with enable_x64():
-            found = _trial(
-                patches,
-                self._positions,
-                apart,
-                places,
-                settings.weight,
-                self._present,
-                self._values,
-                settings.ridge * (1 + settings.weight),
-            )
+            found = condition(matrices, self._present, self._values, settings.shift)
         return tuple(np.asarray(part) for part in found)
 
 
 @jax.jit
-def _trial(patches, positions, apart, places, weight, present, values, shift):
+def _sum(patches, positions, apart, places, weight):
     square = apart / patches.bandwidth**2 + places / patches.scale**2
-    weight = jnp.float32(weight) / (patches.depth + 1)
-    matrices = positions + weight * patches.of_distance(square)
-    return condition(matrices, present, values, shift)
+    return positions + weight * patches.of_distance(square)

@@ -11,13 +11,16 @@ from ntkmc._compat import enable_x64
 from ntkmc.architecture import Network, autoencoder
 from ntkmc.images import keep_observed
 from ntkmc.inpainting.checks import check_image, check_mask, check_settings
+from ntkmc.inpainting.image_prior import ImagePrior, complete_again, rehearse
 from ntkmc.inpainting.noise import check_enough
-from ntkmc.inpainting.selection import Selection, choose_network
+from ntkmc.inpainting.selection import Selection, choose_network, selected_kernel
 from ntkmc.inpainting.settings import choose_solver, grid_kernel, periodic_kernel, with_margin
-from ntkmc.inpainting.uncertainty import Uncertainty, quantify
+from ntkmc.inpainting.uncertainty import Uncertainty, of_neighbours, quantify
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, Solver, SolveResult
+
+POSITIONS = IIDUniform(0.0, 0.1)  # the paper's prior of large holes: a network of positions alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,25 +31,29 @@ class InpaintResult:
     ----------
     image : shape and dtype of the input; observed pixels kept, the others predicted (clipped to
         the input's range of values only where it is an integer type).
-    prediction : float64, what the network says at every pixel, observed ones included.
+    prediction : float64, what the network says at every pixel, observed ones included; where the
+        prior is made of the image, observed ones are as they were.
     mask : (H, W), True where observed.
-    solve : report of the solver; its weights are w of `inpaint`, in the image's units.
-    kernel : the kernel, on the padded torus or grid.
+    solve : report of the solver; its weights are w of `inpaint`, in the image's units. None where
+        the prior is made of the image: each pixel is then solved for on its own.
+    kernel : the kernel of positions, on the padded torus or grid.
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
     selection : how the network was chosen; None where it was given.
     uncertainty : of each pixel, where `return_std` asked for it.
+    image_prior : how a prior made of the image was chosen and used; None where it was not tried.
     """
 
     image: np.ndarray
     prediction: Float[np.ndarray, "H W *C"]
     mask: Bool[np.ndarray, "H W"]
-    solve: SolveResult
+    solve: SolveResult | None
     kernel: PeriodicKernel | GridKernel
     network: Network
     seconds: dict[str, float]
     selection: Selection | None = None
     uncertainty: Uncertainty | None = None
+    image_prior: ImagePrior | None = None
 
     @property
     def std(self) -> Float[np.ndarray, "H W *C"] | None:
@@ -59,7 +66,7 @@ def inpaint(
     mask=None,
     *,
     network: Network | str | None = None,
-    prior=IIDUniform(0.0, 0.1),
+    prior=POSITIONS,
     kind: str = "ntk",
     solver: str | Solver = "auto",
     ridge: float | None = None,
@@ -92,7 +99,10 @@ def inpaint(
         `ntkmc.choose_network`.
     prior : feature prior with independent entries; or features (channels, H, W) of the size of the
         image, for which the kernel is a `GridKernel`, as it is for networks that `PeriodicKernel`
-        does not cover.
+        does not cover. "image" makes one of the image, beside the standard one: the completion is
+        embedded by what surrounds each pixel and completed again, see
+        `ntkmc.inpainting.image_prior`. With network="auto" that is done where pixels held out say
+        that it helps.
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
         `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient",
@@ -125,6 +135,10 @@ def inpaint(
         check_enough(int(mask.sum()))
     clock = _Clock(progress)
     selection = None
+    asked_for = isinstance(prior, str)
+    try_image = asked_for or (isinstance(network, str) and kind == "ntk")
+    if asked_for:
+        prior = POSITIONS
     if kernel is not None:
         network = kernel.network
     elif isinstance(network, str):
@@ -138,39 +152,43 @@ def inpaint(
     periodic = kernel is None and isinstance(prior, IIDPrior) and covers(network)
     chosen = choose_solver(solver, periodic, mask.sum(), ridge or 0.0, rtol)
 
-    height, width = mask.shape
     clock.start("kernel")
-    make = periodic_kernel if periodic else grid_kernel
     extent = with_margin(mask.shape, margin, periodic, kernel, prior)
-    built = kernel or make(network, extent, prior, kind, dtype, progress)
-    if built.shape[0] < height or built.shape[1] < width:
+    if kernel is not None:
+        built = kernel
+    elif selection is not None:
+        built = selected_kernel(selection, extent, prior, kind, dtype)
+    else:
+        make = periodic_kernel if periodic else grid_kernel
+        built = make(network, extent, prior, kind, dtype, progress)
+    if built.shape[0] < mask.shape[0] or built.shape[1] < mask.shape[1]:
         raise ValueError(
             f"the kernel is of {built.shape} pixels and the image has {mask.shape}: pass a kernel "
             "or features that are at least as large"
         )
-    clock.start("setup")
-    rows, columns = np.nonzero(mask)
-    prepared = chosen.prepare(built, (rows, columns), progress)
-    clock.start("solve")
-    observed = image[mask].astype(np.float64)
-    mean = observed.mean(axis=0)
-    values = observed - mean
-    # The kernel is multiplied in its own precision, whose range need not be that of the image.
-    scale = np.abs(values).max() or 1.0
-    solve = prepared.solve(values / scale, progress)
-    clock.start("prediction")
-    with enable_x64():
-        weights = np.zeros((*built.shape, *image.shape[2:]))
-        weights[:height, :width][mask] = solve.weights
-        planes = jnp.asarray(weights.reshape(*built.shape, -1).transpose(2, 0, 1))
-        everywhere = np.asarray(built.matvec(planes)).transpose(1, 2, 0)
-    prediction = everywhere[:height, :width].reshape(image.shape) * scale + mean
-    solve = dataclasses.replace(solve, weights=solve.weights * scale)
-    uncertainty = None
-    if return_std:
-        clock.start("uncertainty")
-        uncertainty = quantify(prepared, built, mask, values, solve, chosen.ridge, progress)
+    mean = image[mask].astype(np.float64).mean(axis=0)
+    centred = np.where(_over(mask, image), image - mean, 0.0)
+    image_prior = None
+    if try_image:
+        clock.start("choosing a prior")
+        planes = centred.reshape(*mask.shape, -1)
+        image_prior = rehearse(
+            built, planes, mask, chosen.ridge, asked_for=asked_for, progress=progress
+        )
+    if image_prior is not None and image_prior.used:
+        clock.start("image-made prior")
+        completed, found, image_prior = complete_again(
+            built, planes, mask, image_prior, chosen.ridge, progress=progress
+        )
+        completed, solve, uncertainty = completed.reshape(image.shape), None, None
+        if return_std:
+            uncertainty = of_neighbours(mask, image.shape[2:], found, image_prior)
+    else:
+        completed, solve, uncertainty = _exactly(
+            built, centred, mask, chosen, return_std, clock, progress
+        )
     clock.stop()
+    prediction = completed + mean
     return InpaintResult(
         _compose(image, mask, prediction),
         prediction,
@@ -181,7 +199,38 @@ def inpaint(
         clock.seconds,
         selection,
         uncertainty,
+        image_prior,
     )
+
+
+def _exactly(kernel, centred, mask, solver, return_std, clock, progress):
+    """The regression on all observed pixels: completion, report, and uncertainty if wanted."""
+    height, width = mask.shape
+    clock.start("setup")
+    prepared = solver.prepare(kernel, np.nonzero(mask), progress)
+    clock.start("solve")
+    values = centred[mask]
+    # The kernel is multiplied in its own precision, whose range need not be that of the image.
+    scale = np.abs(values).max() or 1.0
+    solve = prepared.solve(values / scale, progress)
+    clock.start("prediction")
+    with enable_x64():
+        weights = np.zeros((*kernel.shape, *centred.shape[2:]))
+        weights[:height, :width][mask] = solve.weights
+        planes = jnp.asarray(weights.reshape(*kernel.shape, -1).transpose(2, 0, 1))
+        everywhere = np.asarray(kernel.matvec(planes)).transpose(1, 2, 0)
+    completed = everywhere[:height, :width].reshape(centred.shape) * scale
+    solve = dataclasses.replace(solve, weights=solve.weights * scale)
+    uncertainty = None
+    if return_std:
+        clock.start("uncertainty")
+        uncertainty = quantify(prepared, kernel, mask, values, solve, solver.ridge, progress)
+    return completed, solve, uncertainty
+
+
+def _over(mask, image):
+    """The mask, over the image's channels if it has any."""
+    return mask.reshape(*mask.shape, *(1,) * (image.ndim - 2))
 
 
 class _Clock:

@@ -12,11 +12,11 @@ from jaxtyping import Bool
 from threadpoolctl import threadpool_limits
 
 from ntkmc import memory
-from ntkmc.architecture import Network, Sequential, autoencoder, describe
+from ntkmc.architecture import Network, Sequential, autoencoder, describe, weighted_branches
 from ntkmc.images import keep_observed
 from ntkmc.inpainting.held_out import hold_out
 from ntkmc.inpainting.search import Search
-from ntkmc.kernels import _table, covers, predicted_bytes
+from ntkmc.kernels import PeriodicKernel, _table, covers, padded_shape, predicted_bytes
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, SingularKernelError
@@ -151,7 +151,7 @@ def choose_network(
             raise ValueError(f"candidate {candidate!r} has no periodic kernel; leave it out")
     if not candidates:
         raise ValueError("candidates was empty; pass at least one network")
-    folder = Path(cache or Path(platformdirs.user_cache_dir("ntkmc")) / "kernels")
+    folder = _folder(cache)
     search = Search(samples, SMALLEST_EIGENVALUE[str(dtype)], progress)
     for network in candidates:
         memory.require(
@@ -174,6 +174,32 @@ def choose_network(
         for (branches, each), errors in search.ranked()
     )
     return Selection(search.network(branches), best_ridge, trials, len(samples.truth))
+
+
+def selected_kernel(
+    selection: Selection,
+    shape: tuple[int, int],
+    prior: IIDPrior,
+    kind: str,
+    dtype,
+    cache: str | os.PathLike[str] | None = None,
+) -> PeriodicKernel:
+    """Kernel of the network that was chosen, from the tables that `choose_network` has stored.
+
+    Parameters
+    ----------
+    selection : what was chosen.
+    shape : sides of the image, with the margin.
+    prior, kind, dtype, cache : as they were for `choose_network`.
+    """
+    weights, branches = zip(*weighted_branches(selection.network), strict=True)
+    tables = [_table.stored(_folder(cache), branch, prior, kind, dtype) for branch in branches]
+    shape = padded_shape(selection.network, shape)
+    return PeriodicKernel.of_table(_table.weighted_sum(tables, weights), shape)
+
+
+def _folder(cache):
+    return Path(cache or Path(platformdirs.user_cache_dir("ntkmc")) / "kernels")
 
 
 def chosen(selection: Selection) -> str:

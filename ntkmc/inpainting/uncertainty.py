@@ -35,9 +35,10 @@ class Uncertainty:
     marginal_scale : scale of each channel by marginal likelihood, in the image's units:
         `marginal_scale * sqrt(variance)` is the standard deviation of the Gaussian process itself.
     noise : what was fitted.
-    method : "cholesky", exact; or "nearest", conditioned on the nearest observed pixels only.
+    method : "cholesky", exact; "nearest", conditioned on the nearest observed pixels only; or
+        "nearest and similar", on those and on the most similar ones (`inpainting.image_prior`).
     discrepancy : for "nearest", root mean square of the relative difference of standard deviations
-        from those by conjugate gradients at `checked` random pixels; 0 for "cholesky".
+        from those by conjugate gradients at `checked` random pixels; 0 for the others.
     checked : number of these.
     """
 
@@ -57,12 +58,13 @@ class Uncertainty:
 def describe(uncertainty: Uncertainty) -> dict[str, str]:
     """Names and values of what was fitted and how exact it is, for a report."""
     noise = uncertainty.noise
-    exactness = (
-        f"conditioned on the nearest observed pixels; off by {uncertainty.discrepancy:.1%} at "
-        f"{uncertainty.checked} pixels solved for by conjugate gradients"
-        if uncertainty.checked
-        else "exact, by Cholesky"
-    )
+    exactness = {
+        "cholesky": "exact, by Cholesky",
+        "nearest": f"conditioned on the nearest observed pixels; off by "
+        f"{uncertainty.discrepancy:.1%} at {uncertainty.checked} pixels solved for by conjugate "
+        "gradients",
+        "nearest and similar": "conditioned on the nearest and the most similar observed pixels",
+    }[uncertainty.method]
     return {
         "90% interval": f"prediction ± {noise.half_width(0.9):.2f} standard deviations",
         "50% interval": f"prediction ± {noise.half_width(0.5):.2f} standard deviations",
@@ -127,6 +129,33 @@ def quantify(
         method,
         discrepancy,
         checked,
+    )
+
+
+def of_neighbours(mask: Bool[np.ndarray, "H W"], channels, found, image_prior) -> Uncertainty:
+    """Uncertainty of the missing pixels of an image completed with a prior made of itself.
+
+    The distribution of errors is that of the pixels held out when the prior was chosen; the
+    marginal scale is of their standardised errors (pseudo-likelihood, Rasmussen & Williams 2006,
+    section 5.4.2).
+
+    Parameters
+    ----------
+    mask : True where observed.
+    channels : () or (C,), as the image has them.
+    found : `Conditional` of the missing pixels.
+    image_prior : how it was chosen.
+    """
+    noise, variance = image_prior.noise, found.variance + image_prior.settings.shift
+    deviation = noise.deviation(variance, found.surprise)
+    return Uncertainty(
+        _picture(mask, deviation.reshape(-1, *channels)),
+        _picture(mask, variance),
+        noise.scale.reshape(channels) if channels else noise.scale[0],
+        noise,
+        "nearest and similar",
+        0.0,
+        0,
     )
 
 

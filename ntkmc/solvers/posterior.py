@@ -185,9 +185,10 @@ def nearest(
     found = Conditional(np.empty((total, channels)), np.empty(total), np.empty((total, channels)))
     for some in _batches(total, BATCH, "uncertainty", progress):
         near = search(there[some], m) if search else given[some]
-        sets = gather(observed, values, there[some], near[:, ::-1])
+        points, present, near_values = gather(observed, values, there[some], near[:, ::-1])
         with enable_x64():
-            parts = _condition(kernel, *sets, shift)
+            # Two programs: as one, XLA computes kernels again for each of their uses.
+            parts = condition(_between(kernel, points), present, near_values, shift)
         found.mean[some], found.variance[some], found.surprise[some] = parts
     bad = np.flatnonzero(~np.isfinite(found.variance))
     if bad.size:
@@ -200,5 +201,5 @@ def nearest(
 
 
 @jax.jit
-def _condition(kernel, points, present, values, shift):
-    return condition(between(kernel, points), present, values, shift)
+def _between(kernel, points):
+    return between(kernel, points)

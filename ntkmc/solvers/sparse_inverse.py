@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse
 
 from ntkmc._compat import enable_x64
+from ntkmc.kernels.weighted import between
 from ntkmc.solvers._neighbours import coarse_to_fine, nearest_earlier
 from ntkmc.solvers.conditional import BATCH, with_noise
 from ntkmc.solvers.result import SingularKernelError
