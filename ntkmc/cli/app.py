@@ -1,7 +1,7 @@
 """The commands and their options. What they do is imported when they run, so that help is quick."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -83,6 +83,12 @@ def inpaint(
         bool,
         typer.Option("--auto", help="Choose networks by pixels held out, in place of --levels."),
     ] = False,
+    prior: Annotated[
+        Literal["image"] | None,
+        typer.Option(
+            help="'image': also learn from what surrounds each pixel; --auto tries it anyway."
+        ),
+    ] = None,
     ridge: Annotated[
         float | None,
         typer.Option(
@@ -104,7 +110,7 @@ def inpaint(
     """Fill in the missing pixels of an image."""
     from ntkmc.cli.inpaint import inpaint
 
-    inpaint(image, mask, out, None if auto else levels, ridge, std, report, force)
+    inpaint(image, mask, out, None if auto else levels, prior, ridge, std, report, force)
 
 
 @app.command()

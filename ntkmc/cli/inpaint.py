@@ -23,6 +23,8 @@ from ntkmc.images import (
 )
 from ntkmc.inpainting import InpaintResult
 from ntkmc.inpainting import inpaint as solve
+from ntkmc.inpainting.facts import prior_sentence, prior_table, solve_facts
+from ntkmc.inpainting.regression import POSITIONS
 from ntkmc.inpainting.selection import chosen, trials_table
 from ntkmc.inpainting.uncertainty import describe
 from ntkmc.memory import peak_bytes, readable
@@ -34,6 +36,7 @@ def inpaint(
     mask_path: Path | None,
     out: Path,
     levels: int | None,
+    prior: str | None,
     ridge: float | None,
     std: Path | None,
     report: bool,
@@ -41,8 +44,9 @@ def inpaint(
 ) -> None:
     """Fill in the missing pixels of the image at ``path`` and write it to ``out``.
 
-    ``levels`` is that of the network, None to choose networks for the image. ``std`` is written
-    only where it is given: one grey for each pixel, the root mean square over its channels.
+    ``levels`` is that of the network, None to choose networks for the image; ``prior`` is "image"
+    for one made of it. ``std`` is written only where it is given: one grey for each pixel, the root
+    mean square over its channels.
     """
     page = out.with_suffix(".html")
     _check_targets({"--out": out, "--std": std, "--report": page if report else None}, force)
@@ -56,6 +60,7 @@ def inpaint(
             picture.observed,
             network="auto" if levels is None else autoencoder(levels),
             ridge=ridge,
+            prior=prior or POSITIONS,
             return_std=std is not None,
             progress=progress,
         )
@@ -63,10 +68,8 @@ def inpaint(
     if picture.alpha is not None:
         filled = np.dstack([filled, _opaque_where(picture.missing, picture.alpha)])
     write_image(out, filled, bits)
-    say(
-        f"{out}: {picture.missing.sum():,} of {picture.missing.size:,} pixels filled in, "
-        f"relative residual {result.solve.relative_residual:.1e}"
-    )
+    how = "".join(f", {name} {value}" for name, value in solve_facts(result).items())
+    say(f"{out}: {picture.missing.sum():,} of {picture.missing.size:,} pixels filled in{how}")
     if result.std is not None and std is not None:
         deviations = np.where(picture.missing, plots.over_channels(result.std), 0)
         write_image(std, deviations.astype(np.float32), std_bits)
@@ -190,9 +193,9 @@ def _page(name: str, picture: _Picture, result: InpaintResult) -> str:
             ("filled in", "", _shown(filled, picture)),
         ]
     )
-    residuals = result.solve.residuals
-    if residuals is not None and len(residuals) > 1:
-        page.plots([("How the solver converged.", plots.residual_curve(np.asarray(residuals)))])
+    if result.solve is not None and len(result.solve.residuals) > 1:
+        curve = plots.residual_curve(np.asarray(result.solve.residuals))
+        page.plots([("How the solver converged.", curve)])
     if result.uncertainty is not None:
         page.heading("Uncertainty")
         caption = "Standard deviation of each pixel; observed ones have none."
@@ -203,9 +206,7 @@ def _page(name: str, picture: _Picture, result: InpaintResult) -> str:
         {
             "image": " x ".join(str(side) for side in picture.colours.shape),
             "observed pixels": f"{picture.observed.sum():,}",
-            "solver": result.solve.method,
-            "iterations": result.solve.iterations,
-            "relative residual": f"{result.solve.relative_residual:.2e}",
+            **solve_facts(result),
             "time": " · ".join(f"{stage} {s:.1f} s" for stage, s in result.seconds.items()),
             "peak memory": readable(peak_bytes()),
         }
@@ -215,4 +216,8 @@ def _page(name: str, picture: _Picture, result: InpaintResult) -> str:
         page.paragraph(chosen(result.selection))
         page.table(*trials_table(result.selection))
     page.code(to_yaml(result.network))
+    if result.image_prior is not None:
+        page.heading("Prior made of the image")
+        page.paragraph(prior_sentence(result.image_prior))
+        page.table(*prior_table(result.image_prior))
     return page.html()

@@ -1,5 +1,6 @@
 """Inpaints a masked image with the infinite-width network and with baselines, and shows them."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ntkmc import baselines, plots
 from ntkmc.architecture import Network, describe
 from ntkmc.images import keep_observed
 from ntkmc.inpainting import InpaintResult, inpaint
+from ntkmc.inpainting.facts import prior_sentence, prior_table, solve_facts
 from ntkmc.inpainting.selection import chosen, trials_table
 from ntkmc.memory import peak_bytes, readable
 from ntkmc.metrics import psnr, ssim
@@ -208,6 +210,9 @@ def _write_case(folder: ResultsFolder, report: Report, comparison: Comparison) -
     if comparison.result.selection is not None:
         report.paragraph(chosen(comparison.result.selection))
         report.table(*trials_table(comparison.result.selection))
+    if comparison.result.image_prior is not None:
+        report.paragraph(prior_sentence(comparison.result.image_prior))
+        report.table(*prior_table(comparison.result.image_prior))
     report.facts(_facts(comparison))
 
 
@@ -218,9 +223,9 @@ def _plots(folder: ResultsFolder, comparison: Comparison) -> list[tuple[str, Any
     heat_map = plots.kernel_heat_map(row, pixel)
     folder.write_figure(f"{name}_kernel.png", heat_map)
     made = [(f"The kernel at pixel {pixel}: what each pixel counts for it.", heat_map)]
-    residuals = comparison.result.solve.residuals
-    if residuals is not None and len(residuals) > 1:
-        curve = plots.residual_curve(np.asarray(residuals))
+    solve = comparison.result.solve
+    if solve is not None and len(solve.residuals) > 1:
+        curve = plots.residual_curve(np.asarray(solve.residuals))
         folder.write_figure(f"{name}_residuals.png", curve)
         made.append(("How the solver converged.", curve))
     for file, caption, figure in comparison.figures:
@@ -239,7 +244,6 @@ def _innermost_missing(mask: Bool[np.ndarray, "H W"]) -> tuple[int, int]:
 
 def _facts(comparison: Comparison) -> dict[str, object]:
     result, case = comparison.result, comparison.case
-    solve = result.solve
     stages = " · ".join(
         f"{stage} {readable_seconds(seconds)} s" for stage, seconds in result.seconds.items()
     )
@@ -248,17 +252,14 @@ def _facts(comparison: Comparison) -> dict[str, object]:
         "observed pixels": f"{case.mask.sum():,}",
         "network": describe(comparison.result.network),
         "kernel": readable(result.kernel.memory_bytes),
-        "solver": solve.method,
-        "iterations": solve.iterations,
-        "relative residual": f"{solve.relative_residual:.2e}",
-        "converged": "yes" if solve.converged else "no",
+        **solve_facts(result),
         "time": stages,
         "peak memory": readable(comparison.peak_bytes),
     }
 
 
 def _summary(comparison: Comparison) -> dict[str, Any]:
-    solve = comparison.result.solve
+    solve, prior = comparison.result.solve, comparison.result.image_prior
     return {
         "methods": {
             done.method: {"psnr": done.psnr, "ssim": done.ssim, "seconds": done.seconds}
@@ -266,13 +267,25 @@ def _summary(comparison: Comparison) -> dict[str, Any]:
         },
         "shape": comparison.case.image.shape,
         "observed_pixels": int(comparison.case.mask.sum()),
-        "solve": {
+        "solve": None
+        if solve is None
+        else {
             "method": solve.method,
             "iterations": solve.iterations,
             "relative_residual": solve.relative_residual,
             "converged": solve.converged,
             "seconds": solve.seconds,
             "condition": solve.condition,
+        },
+        "image_prior": None
+        if prior is None
+        else {
+            "used": prior.used,
+            "settings": dataclasses.asdict(prior.settings),
+            "held_out": prior.held_out,
+            "rmse": prior.rmse,
+            "rmse_without": prior.rmse_without,
+            "changes": prior.changes,
         },
         "stage_seconds": comparison.result.seconds,
         "kernel_bytes": comparison.result.kernel.memory_bytes,

@@ -188,7 +188,8 @@ def _complete(case: Case, method: str, seed: int, options: ImageConfig, config) 
         return Outcome(case.name, seed, score(case, method, image, time.perf_counter() - start))
     result = _inpaint(hidden, case, method, options, config)
     done = score(case, method, np.clip(result.image, 0, 1), time.perf_counter() - start)
-    return Outcome(case.name, seed, done, result.solve.iterations, result.selection)
+    steps = None if result.solve is None else result.solve.iterations
+    return Outcome(case.name, seed, done, steps, result.selection)
 
 
 def _inpaint(hidden, case: Case, method: str, options: ImageConfig, config) -> InpaintResult:

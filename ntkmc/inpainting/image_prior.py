@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from ntkmc._compat import enable_x64
+from ntkmc.images import keep_observed
 from ntkmc.inpainting.held_out import LEAST_OBSERVED
 from ntkmc.inpainting.noise import Noise, fit_errors
 from ntkmc.inpainting.similar import most_similar
@@ -45,6 +46,7 @@ ROUNDS = 4
 SETTLED = 0.05  # of the first round's change: what further rounds do not repeat
 HELD_OUT = 2048
 LARGEST_SHARE = 1 / 8  # of the observed pixels, held out with what is around them
+FEWEST_HELD = 64  # whatever is around them: what is more than its share of that stays
 GAIN = 0.01  # of the squared error: what the prior has to take away
 
 
@@ -94,7 +96,8 @@ class ImagePrior:
     Attributes
     ----------
     settings : the choice.
-    used : whether it took off a percent of the held-out pixels' squared error, or was asked for.
+    used : whether it took off a percent of the held-out pixels' squared error, and more than its
+        standard error, or was asked for.
     rmse, rmse_without : of the held-out pixels with it and by the network of positions alone, in
         the image's units.
     trials : everything that was tried, best first, each with its error.
@@ -150,7 +153,8 @@ def rehearse(
     scene = _Scene.of(positions, image, left)
     completed = scene.by_positions(ridge)
     truth = image[tuple(held.T)]
-    without = float(np.mean((completed[tuple(held.T)] - truth) ** 2))
+    squares = np.mean((completed[tuple(held.T)] - truth) ** 2, axis=1)
+    without = float(np.mean(squares))
     standard = PatchSettings()
     completed[~left] = scene.predict(completed, np.argwhere(~left), standard).mean
     trials = _Trials(scene, completed, held, truth, progress)
@@ -163,10 +167,12 @@ def rehearse(
         others = [dataclasses.replace(best, **{field: value}) for value in values]
         best = min([best, *others], key=trials.error)
     error = trials.error(best)
+    taken = squares - trials.squares[best]
+    helps = taken.mean() > max(GAIN * without, taken.std() / len(taken) ** 0.5)
     ranked = sorted(trials.errors.items(), key=lambda item: item[1])
     return ImagePrior(
         best,
-        asked_for or error < (1 - GAIN) * without,
+        bool(asked_for or helps),
         unit * error**0.5,
         unit * without**0.5,
         tuple((settings, unit * value**0.5) for settings, value in ranked),
@@ -217,7 +223,7 @@ def complete_again(
         progress("image-made prior", rounds, rounds)
     done = dataclasses.replace(chosen, changes=tuple(changes), kernel=kernel, neighbours=near)
     found = Conditional(unit * found.mean, found.variance, unit**2 * found.surprise)
-    return unit * current, found, done
+    return keep_observed(image, mask, unit * current), found, done
 
 
 def _unit(image, mask):
@@ -228,7 +234,8 @@ def _unit(image, mask):
 def _hold_out(mask, seed):
     """Pixels held out, as far from others as the missing ones are; and what is left observed.
 
-    Each goes with all others within its distance. Those that others took along are not among them.
+    Each goes with all others within its distance, as many as are allowed. Those that others took
+    along are not among the ones that are judged.
     """
     observed, missing = np.argwhere(mask), np.argwhere(~mask)
     if len(observed) < LEAST_OBSERVED or not len(missing):
@@ -241,23 +248,23 @@ def _hold_out(mask, seed):
     tree = cKDTree(observed)
     some = missing[rng.integers(0, len(missing), HELD_OUT)]
     radii = tree.query(some)[0]
-    left = mask.copy()
     budget = int(LARGEST_SHARE * len(observed))
-    held = []
-    for pixel in rng.permutation(observed):
-        if len(held) == HELD_OUT:
+    most = max(1, budget // FEWEST_HELD)
+    left, held = np.ones(len(observed), bool), []
+    for pixel in rng.permutation(len(observed)):
+        if len(held) == HELD_OUT or budget < 1:
             break
-        if not left[tuple(pixel)]:
+        if not left[pixel]:
             continue
-        radius = radii[len(held)]
-        around = observed[tree.query_ball_point(pixel, radius - 1e-9)]
-        gone = around[left[tuple(around.T)]]
-        if len(gone) > budget:
-            continue
-        budget -= len(gone)
-        left[tuple(gone.T)] = False
+        around = np.array(tree.query_ball_point(observed[pixel], radii[len(held)] - 1e-9))
+        apart = ((observed[around] - observed[pixel]) ** 2).sum(axis=1)
+        gone = around[np.argsort(apart, kind="stable")][: min(most, budget)]
+        budget -= int(left[gone].sum())
+        left[gone] = False
         held.append(pixel)
-    return np.array(held), left
+    remaining = np.zeros_like(mask)
+    remaining[tuple(observed[left].T)] = True
+    return observed[held], remaining
 
 
 @dataclasses.dataclass(frozen=True)
@@ -321,6 +328,8 @@ class _Trials:
     def __init__(self, scene, completed, held, truth, progress):
         self._scene, self._truth, self._progress = scene, truth, progress
         self._completed = completed
+        # As many as other batches have, so that little is compiled; the last ones are not counted.
+        held = held[posterior.cycled(len(held), HELD_OUT)]
         near = scene.neighbours(completed, held)
         observed = np.stack(scene.pixels, axis=1)
         points, present, values = gather(observed, scene.values, held, near[:, ::-1])
@@ -330,12 +339,13 @@ class _Trials:
         self._positions = between(scene.positions, self._points) / scene.size
         self._patches = {}
         self.errors: dict[PatchSettings, float] = {}
+        self.squares: dict[PatchSettings, np.ndarray] = {}  # of each pixel
 
     def error(self, settings):
         """Mean square error, computed once."""
         if settings not in self.errors:
-            mean = self._condition(settings)[0]
-            error = float(np.mean((mean - self._truth) ** 2))
+            self.squares[settings] = np.mean((self._condition(settings)[0] - self._truth) ** 2, 1)
+            error = float(np.mean(self.squares[settings]))
             self.errors[settings] = error if np.isfinite(error) else np.inf
             if self._progress:
                 self._progress("choosing a prior", len(self.errors), None)
@@ -359,7 +369,7 @@ class _Trials:
         matrices = _sum(patches, self._positions, apart, places, weight)
         with enable_x64():
             found = condition(matrices, self._present, self._values, settings.shift)
-        return tuple(np.asarray(part) for part in found)
+        return tuple(np.asarray(part)[: len(self._truth)] for part in found)
 
 
 @jax.jit

@@ -151,7 +151,7 @@ def of_neighbours(mask: Bool[np.ndarray, "H W"], channels, found, image_prior) -
     return Uncertainty(
         _picture(mask, deviation.reshape(-1, *channels)),
         _picture(mask, variance),
-        noise.scale.reshape(channels) if channels else noise.scale[0],
+        noise.scale.reshape(channels),
         noise,
         "nearest and similar",
         0.0,

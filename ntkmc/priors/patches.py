@@ -46,7 +46,7 @@ class PatchPrior:
         scale is not positive, the width is no odd number from 3 on.
     """
 
-    image: Float[np.ndarray, "H W *C"]
+    image: np.ndarray
     bandwidth: float
     width: int = 7
     scale: float = math.inf

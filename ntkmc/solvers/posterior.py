@@ -116,14 +116,24 @@ def _in_blocks(variances, targets, size, progress):
 def _batches(total, size, stage, progress):
     """Parts of a range, told to progress when done; the last reaches back.
 
-    All are of one length, so that what takes them is compiled once.
+    All are of one length, so that what takes them is compiled once; where there are fewer than
+    `size`, of a power of two, some of them repeated, so that it is compiled for few lengths.
     """
-    size = min(size, total)
+    if total < size:
+        yield cycled(total, size)
+        if progress:
+            progress(stage, total, total)
+        return
     for stop in range(size, total + size, size):
         stop = min(stop, total)
         yield slice(stop - size, stop)
         if progress:
             progress(stage, stop, total)
+
+
+def cycled(total: int, largest: int) -> np.ndarray:
+    """0 ... total - 1, begun anew up to a power of two, or `largest` if that is less."""
+    return np.arange(min(largest, 1 << (total - 1).bit_length())) % total
 
 
 @jax.jit
