@@ -1,7 +1,8 @@
 """How an image was completed, in words and tables for a report."""
 
-from ntkmc.inpainting.image_prior import ImagePrior, PatchSettings
+from ntkmc.inpainting.image_prior import ImagePrior
 from ntkmc.inpainting.regression import InpaintResult
+from ntkmc.inpainting.scene import PatchSettings
 
 
 def solve_facts(result: InpaintResult) -> dict[str, str]:
@@ -27,7 +28,7 @@ def solve_facts(result: InpaintResult) -> dict[str, str]:
 def prior_sentence(prior: ImagePrior) -> str:
     """A sentence on how a prior made of the image was chosen."""
     verb = "is" if prior.used else "would be"
-    without = "" if prior.used else " It is not used: it takes off less than a percent of the error."
+    without = "" if prior.used else " It is not used: what it takes off is no more than chance."
     return (
         f"The prior {verb} made of the image: {_spelled(prior.settings)}; chosen among "
         f"{len(prior.trials)} by {prior.held_out:,} observed pixels held out, whose root mean "
@@ -35,9 +36,7 @@ def prior_sentence(prior: ImagePrior) -> str:
     )
 
 
-def prior_table(
-    prior: ImagePrior, count: int = 8
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def prior_table(prior: ImagePrior, count: int = 8) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Columns and rows of the best of what was tried."""
     return ("patches", "RMSE"), [
         (_spelled(settings), f"{error:.4g}") for settings, error in prior.trials[:count]

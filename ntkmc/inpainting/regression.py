@@ -11,8 +11,9 @@ from ntkmc._compat import enable_x64
 from ntkmc.architecture import Network, autoencoder
 from ntkmc.images import keep_observed
 from ntkmc.inpainting.checks import check_image, check_mask, check_settings
-from ntkmc.inpainting.image_prior import ImagePrior, complete_again, rehearse
+from ntkmc.inpainting.image_prior import ImagePrior, complete_again
 from ntkmc.inpainting.noise import check_enough
+from ntkmc.inpainting.rehearsal import rehearse
 from ntkmc.inpainting.selection import Selection, choose_network, selected_kernel
 from ntkmc.inpainting.settings import choose_solver, grid_kernel, periodic_kernel, with_margin
 from ntkmc.inpainting.uncertainty import Uncertainty, of_neighbours, quantify
@@ -154,6 +155,7 @@ def inpaint(
 
     clock.start("kernel")
     extent = with_margin(mask.shape, margin, periodic, kernel, prior)
+    built: PeriodicKernel | GridKernel
     if kernel is not None:
         built = kernel
     elif selection is not None:

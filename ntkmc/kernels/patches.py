@@ -70,7 +70,8 @@ class PatchKernel:
     @property
     def shape(self) -> Shape:
         """Sides of the image."""
-        return self.patches.shape[:2]
+        height, width, _ = self.patches.shape
+        return height, width
 
     @property
     def dtype(self) -> np.dtype:

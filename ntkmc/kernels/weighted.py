@@ -89,7 +89,7 @@ class WeightedKernel:
 
 
 def between(kernel: KernelOperator, points) -> Float[Array, "t s s"]:
-    """A kernel within each of t sets of pixels (t, s, 2), by its entries where it has no own way"""
+    """A kernel within each of t sets of pixels (t, s, 2), or by its entries."""
     if hasattr(kernel, "within"):
         return kernel.within(points)
     rows, columns = points[..., 0], points[..., 1]

@@ -101,7 +101,7 @@ class PatchPrior:
 
 
 def binomial_window(width: int) -> Float[np.ndarray, " width"]:
-    """Weights of (width - 1) / 2 averages over three pixels, one after the other; their sum is 1"""
+    """Weights of (width - 1) / 2 averages over three pixels, one after another; they sum to 1."""
     window = np.ones(1)
     for _ in range(width // 2):
         window = np.convolve(window, np.full(3, 1 / 3))

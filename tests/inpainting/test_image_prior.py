@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ntkmc import IIDUniform, PeriodicKernel, autoencoder, inpaint
-from ntkmc.inpainting import image_prior
+from ntkmc.inpainting import image_prior, rehearsal, scene
 from ntkmc.inpainting.facts import prior_sentence, prior_table, solve_facts
-from ntkmc.inpainting.image_prior import complete_again, rehearse
+from ntkmc.inpainting.image_prior import complete_again
+from ntkmc.inpainting.rehearsal import hold_out_with_surroundings, rehearse
 from ntkmc.kernels import padded_shape
 from ntkmc.metrics import psnr
 from ntkmc.solvers import Cholesky
@@ -77,30 +78,30 @@ def test_uncertainty_covers(result, mask):
 def test_each_pixel_is_filled_from_pixels_that_are_named(result, mask):
     near = result.image_prior.neighbours
     n = mask.sum()
-    assert near.shape == ((~mask).sum(), image_prior.NEAREST + image_prior.SIMILAR)
+    assert near.shape == ((~mask).sum(), scene.NEAREST + scene.SIMILAR)
     observed, missing = np.argwhere(mask), np.argwhere(~mask)
     for row, target in zip(near[::50], missing[::50], strict=True):
         there = row[row < n]
         assert len(set(there)) == len(there)
         apart = np.hypot(*(observed[there] - target).T)
-        assert apart.max() <= image_prior.REACH + 1e-9
+        assert apart.max() <= scene.REACH + 1e-9
 
 
 def test_values_held_out_have_no_part(positions, mask, monkeypatch):
     """Other values of the held-out pixels change their errors and nothing that predicts them."""
     image = np.where(mask, woven() - 0.5, 0)[..., None]
     seen = []
-    condition = image_prior.condition
+    condition = rehearsal.condition
 
     def listen(*arguments):
         seen.append([np.asarray(part) for part in condition(*arguments)])
         return seen[-1]
 
-    monkeypatch.setattr(image_prior, "condition", listen)
-    monkeypatch.setattr(image_prior, "_unit", lambda image, mask: 1.0)
-    monkeypatch.setattr(image_prior, "OTHERS", {})
+    monkeypatch.setattr(rehearsal, "condition", listen)
+    monkeypatch.setattr(rehearsal, "unit_of", lambda image, mask: 1.0)
+    monkeypatch.setattr(rehearsal, "OTHERS", {})
     rehearse(positions, image, mask, 0.0)
-    held, left = image_prior._hold_out(mask, 0)
+    held, left = hold_out_with_surroundings(mask, 0)
     assert not left[tuple(held.T)].any()
     assert len(held) >= 0.09 * mask.sum()
     assert (~left & mask).sum() <= mask.sum() / 8
@@ -108,7 +109,7 @@ def test_values_held_out_have_no_part(positions, mask, monkeypatch):
     changed = image.copy()
     changed[mask & ~left] = 7.0
     rehearse(positions, changed, mask, 0.0)
-    tried = len(image_prior.WEIGHTS) * len(image_prior.BANDWIDTHS)
+    tried = len(rehearsal.WEIGHTS) * len(rehearsal.BANDWIDTHS)
     assert min(count, len(seen) - count) >= tried
     for before, after in zip(first[:tried], seen[count : count + tried], strict=True):
         for one, other in zip(before, after, strict=True):
@@ -133,7 +134,7 @@ def test_near_and_similar_pixels_are_nearly_all_that_count(positions, mask):
 
 
 def test_any_units_and_channels(mask, monkeypatch):
-    monkeypatch.setattr(image_prior, "OTHERS", {})  # each is compiled for three channels
+    monkeypatch.setattr(rehearsal, "OTHERS", {})  # each is compiled for three channels
     image = woven(3)
     first = inpaint(image, mask, network=NETWORK, prior="image")
     other = inpaint(1e4 * image - 300, mask, network=NETWORK, prior="image")
@@ -142,9 +143,7 @@ def test_any_units_and_channels(mask, monkeypatch):
     assert other.image_prior.settings == first.image_prior.settings
     assert other.image_prior.rmse == pytest.approx(1e4 * first.image_prior.rmse, rel=1e-2)
     holed = np.where(mask[..., None], image, np.nan)
-    np.testing.assert_array_equal(
-        inpaint(holed, network=NETWORK, prior="image").image, first.image
-    )
+    np.testing.assert_array_equal(inpaint(holed, network=NETWORK, prior="image").image, first.image)
 
 
 def test_what_does_not_help_is_left_out(positions, mask):
@@ -174,7 +173,7 @@ def test_facts_for_a_report(result):
     "case", ["constant", "stripes", "small", "holes", "all but missing around one"]
 )
 def test_odd_images(case, mask, monkeypatch):
-    monkeypatch.setattr(image_prior, "OTHERS", {})
+    monkeypatch.setattr(rehearsal, "OTHERS", {})
     image, observed = woven(), mask.copy()
     if case == "constant":
         image = np.full(SHAPE, 0.25)

@@ -26,7 +26,9 @@ def distance(image, width, a, b):
     return square.sum()
 
 
-@pytest.mark.parametrize(("shape", "width"), [((9, 11), 7), ((8, 7, 3), 5), ((3, 2), 3), ((1, 9), 3)])
+@pytest.mark.parametrize(
+    ("shape", "width"), [((9, 11), 7), ((8, 7, 3), 5), ((3, 2), 3), ((1, 9), 3)]
+)
 def test_patches_have_the_distance_of_the_definition(shape, width):
     image = 5 + noise(*shape)
     patches = PatchPrior(image, 1.0, width).patches()
