@@ -89,7 +89,7 @@ class WeightedKernel:
 
 
 def between(kernel, points) -> Float[Array | np.ndarray, "t s s"]:
-    """Whatever has `within` or `entries`, between all pairs of each of t sets of pixels (t, s, 2)."""
+    """What has `within` or `entries`, between all pairs of each of t sets of pixels (t, s, 2)."""
     if hasattr(kernel, "within"):
         return kernel.within(points)
     rows, columns = points[..., 0], points[..., 1]
