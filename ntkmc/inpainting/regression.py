@@ -15,7 +15,7 @@ from ntkmc.inpainting.noise import check_enough
 from ntkmc.inpainting.rehearsal import rehearse
 from ntkmc.inpainting.selection import Selection, choose_network, selected_kernel
 from ntkmc.inpainting.settings import (
-    CHOLESKY_PIXELS,
+    TOGETHER,
     choose_solver,
     grid_kernel,
     periodic_kernel,
@@ -113,7 +113,7 @@ def inpaint(
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
         `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient",
         "eigenpro", or a solver object, which then brings its own ridge and tolerance. With a prior
-        made of the image and "auto", beyond 4096 observed pixels, each missing pixel is solved for
+        made of the image and "auto", beyond 8192 observed pixels, each missing pixel is solved for
         on its own, from near and similar ones; otherwise all together in the last round.
     ridge : lambda, relative to the mean of the kernel's diagonal; by default 0, or what
         network="auto" chooses.
@@ -183,7 +183,7 @@ def inpaint(
         image_prior = rehearse(
             built, centred, mask, chosen.ridge, asked_for=asked_for, progress=progress
         )
-        if solver != "auto" or mask.sum() <= CHOLESKY_PIXELS:
+        if solver != "auto" or mask.sum() <= TOGETHER:
             exact = choose_solver(solver, periodic, mask.sum(), image_prior.settings.ridge, rtol)
     completed = complete(
         built,

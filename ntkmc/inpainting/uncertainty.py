@@ -75,7 +75,15 @@ def describe(uncertainty: Uncertainty) -> dict[str, str]:
         "tails": f"Student-t, {noise.freedom:.1f} degrees of freedom",
         "fitted to": f"{noise.pixels:,} observed pixels, each left out",
         "variance": exactness,
+        **_by_depth(uncertainty),
     }
+
+
+def _by_depth(uncertainty):
+    if not uncertainty.widths:
+        return {}
+    steps = ", ".join(f"{factor:.2f} up to {edge:g}" for edge, factor in uncertainty.widths)
+    return {"wider in holes, as holes held out say": f"times {steps} pixels deep"}
 
 
 def quantify(
