@@ -92,6 +92,7 @@ def train(
     steps: int = 1000,
     truth: np.ndarray | None = None,
     held_out: float = 0.0,
+    input_noise: float = 0.0,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 500,
@@ -124,8 +125,10 @@ def train(
         nobody can do who does not have it already. Has no part in the training.
     held_out : float
         The fraction of observed pixels that are kept from the training to choose when to stop.
+    input_noise : float
+        Standard deviation of normal noise that is added to the features anew at each step.
     seed : int
-        Draws those pixels.
+        Draws those pixels, and that noise.
     checkpoint : path, optional
         A folder for the newest state. Where it holds one, of the same module, data and
         seed, training goes on from there, to the very numbers (on a device whose arithmetic is
@@ -150,6 +153,8 @@ def train(
     optimiser = optax.adam(1e-2) if optimiser is None else optimiser
     data = Problem.make(features, image, mask, truth, held_out, seed)
     _check_steps(steps, checkpoint_every)
+    if not input_noise >= 0:
+        raise ValueError(f"input_noise was {input_noise}; pass a standard deviation, at least 0")
     graph, weights = nnx.split(module)
     _check_output(graph, weights, data)
 
@@ -168,7 +173,8 @@ def train(
     resumed_from = done
     # A loop in Python over one compiled step. On a CPU, XLA's convolutions within its own loops
     # (lax.scan) take 16 times as long; dispatch is asynchronous and costs nothing beside a step.
-    step = jax.jit(functools.partial(_step, graph, optimiser))
+    noise = input_noise, jax.random.key(seed)
+    step = jax.jit(functools.partial(_step, graph, optimiser, noise))
     while done < steps:
         until = min(steps, *(every * (done // every + 1) for every in (_CHUNK, checkpoint_every)))
         records = []
@@ -200,11 +206,16 @@ def train(
     )
 
 
-def _step(graph, optimiser, state: _State, data: Problem):
+def _step(graph, optimiser, noise, state: _State, data: Problem):
     """One update; gives the state after it and what was measured before it."""
+    deviation, key = noise
+    seen = data
+    if deviation:
+        drawn = jax.random.normal(jax.random.fold_in(key, state.step), data.features.shape)
+        seen = data._replace(features=data.features + deviation * drawn)
 
     def objective(weights):
-        output = _output(graph, weights, data)
+        output = _output(graph, weights, seen)
         return data.loss(output), output
 
     (loss, output), gradient = jax.value_and_grad(objective, has_aux=True)(state.weights)
