@@ -39,7 +39,7 @@ class RowPairs:
 @functools.partial(jax.jit, static_argnames=("dtype",))
 def _covariance_block(a, b, variances, same_row, dtype):
     """Gap of pairs of rows from their features, both (channels, pairs, width)."""
-    k = jnp.einsum("cpj,cpk->pjk", a, b) / len(a)
+    k = jnp.einsum("cpj,cpk->pjk", a, b, precision=jax.lax.Precision.HIGHEST) / len(a)
     return _as_gap(k, variances, same_row).astype(dtype)
 
 

@@ -173,7 +173,8 @@ def _matvec(kernel, vectors):
         places = (down**2 + across**2).astype(square.dtype)
         square = jnp.where(places == 0, 0, square)
         entries = kernel.of_distance(square / kernel.bandwidth**2 + places / kernel.scale**2)
-        return jnp.matmul(vectors, entries.T.astype(vectors.dtype))
+        entries = entries.T.astype(vectors.dtype)
+        return jnp.matmul(vectors, entries, precision=jax.lax.Precision.HIGHEST)
 
     starts = np.minimum(np.arange(0, n, size), n - size)
     parts = jax.lax.map(block, jnp.asarray(starts))  # (blocks, k, size); the last reaches back

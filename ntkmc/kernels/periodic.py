@@ -154,7 +154,10 @@ class PeriodicKernel:
         period = self.pairs.far_period
         blocks = stack.reshape(-1, self.shape[0] // period, period, self.shape[1] // period, period)
         sums = blocks.sum(axis=(1, 3)).reshape(len(stack), -1)
-        spread = (sums @ self.far.astype(stack.dtype)).reshape(-1, period, period)
+        # A GPU's default would be ten bits of the numbers.
+        far = self.far.astype(stack.dtype)
+        spread = jnp.matmul(sums, far, precision=jax.lax.Precision.HIGHEST)
+        spread = spread.reshape(-1, period, period)
         return jnp.tile(spread, (1, self.shape[0] // period, self.shape[1] // period))
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:

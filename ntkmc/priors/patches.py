@@ -94,8 +94,10 @@ class PatchPrior:
         height, width, count = patches.shape
         places = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"), -1)
         of_patches, of_places, of_phases = jax.random.split(key, 3)
-        angles = patches @ normal(of_patches, (count, channels)) / self.bandwidth
-        angles += places @ normal(of_places, (2, channels)) / self.scale
+        frequencies = normal(of_patches, (count, channels)) / self.bandwidth
+        angles = jnp.matmul(patches, frequencies, precision=jax.lax.Precision.HIGHEST)
+        frequencies = normal(of_places, (2, channels)) / self.scale
+        angles += jnp.matmul(places, frequencies, precision=jax.lax.Precision.HIGHEST)
         phases = uniform(of_phases, (channels,), 0.0, 2 * math.pi)
         return jnp.moveaxis(math.sqrt(2) * jnp.cos(angles + phases), -1, 0)
 
