@@ -3,8 +3,9 @@
 Large holes (SI figure 8): ``library`` and ``vase``, in colour, with their masks. Reconstruction (SI
 figure 10): eleven greys. ``rabbit`` is the image of figure 4. Beside these the authors' repository
 has ``kate`` with a mask, a large hole too, and nine photographs without: ``bird``, ``car``,
-``flower``, ``horse``, ``lion``, ``squirrel``, ``tiger``, ``truck`` and ``turtle``. Nothing is
-shipped with the package.
+``flower``, ``horse``, ``lion``, ``squirrel``, ``tiger``, ``truck`` and ``turtle``. Nothing of these
+is shipped with the package; the photographs ``astronaut``, ``chelsea``, ``coffee`` and ``rocket``
+come with scikit-image.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pooch
+import skimage
 from jaxtyping import Bool, Float
 
 from ntkmc.datasets._folder import ROOT_VARIABLE, data_folder
@@ -55,6 +57,10 @@ _AUTHORS = (
 )
 
 
+# Of scikit-image, in whose package they are.
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
+
+
 @dataclass(frozen=True)
 class MaskedImage:
     """An image and what is observed of it.
@@ -79,7 +85,8 @@ def load_image(name: str, root: str | Path | None = None, url: str | None = None
     Parameters
     ----------
     name : str
-        Such as ``"vase"``. In a local folder any name does.
+        Such as ``"vase"``. In a local folder any name does; `PHOTOGRAPHS` are scikit-image's
+        wherever there is no file of that name.
     root : path, optional
         A folder that holds ``images/<name>.png`` (or ``.jpg``) and, where there is one,
         ``images/<name>_mask.png``, white where a pixel is observed. Where it is not given, the
@@ -96,6 +103,8 @@ def load_image(name: str, root: str | Path | None = None, url: str | None = None
         If a mask does not have its image's size, or a download not its checksum.
     """
     folder = data_folder(root)
+    if name in PHOTOGRAPHS and not (folder and _found(name, folder / "images")):
+        return MaskedImage(name, as_float(getattr(skimage.data, name)()), None)
     if folder is not None:
         image_path, mask_path = _local(name, folder / "images")
     elif url is not None:
@@ -113,7 +122,7 @@ def load_image(name: str, root: str | Path | None = None, url: str | None = None
 
 
 def _local(name: str, folder: Path) -> tuple[Path, Path | None]:
-    found = [path for path in _candidates(name, folder) if path.is_file()]
+    found = _found(name, folder)
     if not found:
         places = " or ".join(str(path) for path in _candidates(name, folder))
         raise FileNotFoundError(
@@ -122,6 +131,10 @@ def _local(name: str, folder: Path) -> tuple[Path, Path | None]:
         )
     mask = folder / f"{name}_mask.png"
     return found[0], mask if mask.is_file() else None
+
+
+def _found(name: str, folder: Path) -> list[Path]:
+    return [path for path in _candidates(name, folder) if path.is_file()]
 
 
 def _candidates(name: str, folder: Path) -> list[Path]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
+import skimage
 
 from ntkmc.datasets import CHECKSUMS, images, load_image
+from ntkmc.datasets.images import PHOTOGRAPHS
 from ntkmc.images import write_image
-
 
 # Of the authors' images those that the data folder need not have.
 NAMES = ("bird", "car", "flower", "horse", "lion", "squirrel", "tiger", "truck", "turtle")
@@ -85,6 +86,16 @@ def test_the_authors_images_by_name(folder, file):
     mask = np.arange(48).reshape(6, 8) > 9
     write_image(folder / "images" / f"{name}_mask.png", mask.astype(np.uint8) * 255)
     np.testing.assert_array_equal(load_image(name, root=folder).mask, mask)
+
+
+def test_photographs_of_scikit_image(folder):
+    for name in PHOTOGRAPHS:
+        data = load_image(name, root=folder)
+        np.testing.assert_array_equal(data.image, getattr(skimage.data, name)() / 255)
+        assert data.mask is None
+    assert load_image("coffee").image.shape == (400, 600, 3)
+    write_image(folder / "images" / "coffee.png", np.zeros((6, 8), np.uint8))
+    assert load_image("coffee", root=folder).image.shape == (6, 8)
 
 
 def test_a_mask_of_another_size_is_refused(folder):
