@@ -66,6 +66,8 @@ function next(data, i, key) {
   return found < 0 ? i : found;
 }
 
+const NARROWEST = 7; // pixels on each side in the enlarged part
+
 function sentence(pixel) {
   const value = pixel.value.map((channel) => Number(channel.toPrecision(3))).join(", ");
   return (
@@ -105,10 +107,11 @@ function explore(figure, packed) {
     else context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fillStyle = style.getPropertyValue(source.weight > 0 ? "--plus" : "--minus");
     context.fill();
+    context.globalAlpha = 1;
+    if (side < 6) return; // no room for an edge
     context.lineWidth = 1;
     context.strokeStyle = "#fff";
     context.stroke();
-    context.globalAlpha = 1;
   }
 
   // White within black, to be seen on any picture.
@@ -124,7 +127,10 @@ function explore(figure, packed) {
     const pixel = told(data, current);
     const largest = Math.max(...pixel.sources.map((source) => Math.abs(source.weight)));
     const apart = pixel.sources.flatMap((s) => [s.row - pixel.row, s.column - pixel.column]);
-    const reach = Math.max(data.reach, ...apart.map(Math.abs)) + 1;
+    const farthest = Math.max(0, ...apart.map(Math.abs));
+    // Of few sizes, so that the enlarged part seldom changes its scale from one pixel to the next.
+    let reach = NARROWEST;
+    while (reach < farthest) reach *= 2;
 
     const [context, wide, high] = fresh(over);
     const [x, y] = [wide / width, high / height];

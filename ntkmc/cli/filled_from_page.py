@@ -10,7 +10,6 @@ from jaxtyping import Bool
 
 from ntkmc.inpainting.filled_from import filled_from
 from ntkmc.inpainting.image_prior import ImagePrior
-from ntkmc.inpainting.scene import REACH
 from ntkmc.report import Report, image_uri
 
 COUNT = 12  # of each pixel's neighbours, those of largest weight
@@ -19,7 +18,8 @@ LARGEST = 3 * 10**6  # characters of base64
 _SCRIPT = Path(__file__).with_name("filled_from.js")
 _STYLE = """
 .filled { --plus: #0a84ff; --minus: #e8590c; display: grid; gap: 1rem; margin: 1rem 0;
-  grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); align-items: start; }
+  grid-template-columns: 1fr 1fr; align-items: start; }
+@media (max-width: 40rem) { .filled { grid-template-columns: 1fr; } }
 .filled > div { position: relative; }
 .filled img { width: 100%; height: auto; display: block; image-rendering: pixelated; }
 .filled div canvas { position: absolute; inset: 0; width: 100%; height: 100%; cursor: crosshair; }
@@ -83,7 +83,6 @@ def pack(
         "shape": mask.shape,
         "count": found.weights.shape[1],
         "channels": values.shape[1],
-        "reach": REACH,
         "wide": wide,
         "pixels": _text(np.ravel_multi_index(tuple(found.pixels.T), mask.shape), "<u4"),
         "offsets": _text(found.offsets, "<i2" if wide else "i1"),
@@ -107,7 +106,7 @@ _FIGURE = """<figure class="filled">
  aria-describedby="filled-from"></canvas></div>
 <canvas role="img" aria-label="Enlarged: the chosen pixel and those that filled it in"></canvas>
 <figcaption><span id="filled-from" aria-live="polite">This picture needs JavaScript.</span>
-<span>Squares: near pixels. Discs: similar ones. <b>Blue</b>: positive weight.
-<i>Orange</i>: negative.</span></figcaption>
+<span>Squares: near pixels, discs: similar ones. <b>&#9632;</b> positive weight
+<i>&#9632;</i> negative weight</span></figcaption>
 <script>%s</script>
 </figure>"""

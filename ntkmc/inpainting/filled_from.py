@@ -59,9 +59,12 @@ def weights(
     """
     if prior.kernel is None or prior.neighbours is None:
         raise ValueError("prior was not used; pass one with a kernel and neighbours")
-    rows, columns = (side[which] for side in np.nonzero(~mask))
+    rows, columns = np.nonzero(mask)
+    pixels = rows, columns
+    rows, columns = np.nonzero(~mask)
+    targets = rows[which], columns[which]
     near, shift = prior.neighbours[which], prior.settings.shift
-    return posterior.nearest_weights(prior.kernel, np.nonzero(mask), (rows, columns), shift, near)
+    return posterior.nearest_weights(prior.kernel, pixels, targets, shift, near)
 
 
 def filled_from(
