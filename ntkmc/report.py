@@ -56,6 +56,7 @@ class Report:
 
     def __init__(self, title: str, lead: str):
         self._title = title
+        self._style = _STYLE
         self._body = [f"<h1>{_text(title)}</h1>", f'<p class="lead">{_text(lead)}</p>']
 
     def heading(self, text: str) -> None:
@@ -69,7 +70,7 @@ class Report:
     def pictures(self, pictures: Sequence[tuple[str, str, np.ndarray]]) -> None:
         """Pictures in a row: (title, note, array of uint8 or of floats in [0, 1])."""
         shown = "".join(
-            _figure(_image_uri(picture), title, note) for title, note, picture in pictures
+            _figure(image_uri(picture), title, note) for title, note, picture in pictures
         )
         self._body.append(f'<div class="pictures">{shown}</div>')
 
@@ -103,13 +104,18 @@ class Report:
         """Text as it stands, such as a configuration."""
         self._body.append(f"<pre>{_text(text)}</pre>")
 
+    def part(self, markup: str, style: str) -> None:
+        """HTML as it stands, with a style sheet of its own."""
+        self._body.append(markup)
+        self._style += style
+
     def html(self) -> str:
         """The page."""
         body = "\n".join(self._body)
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{_text(self._title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+            f"<title>{_text(self._title)}</title>\n<style>{self._style}</style>\n</head>\n"
             f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
         )
 
@@ -126,7 +132,8 @@ def _figure(uri: str, title: str, note: str) -> str:
     )
 
 
-def _image_uri(picture: np.ndarray) -> str:
+def image_uri(picture: np.ndarray) -> str:
+    """A picture, uint8 or floats in [0, 1], as an address that holds it."""
     picture = np.asarray(picture)
     if np.issubdtype(picture.dtype, np.floating):
         picture = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)

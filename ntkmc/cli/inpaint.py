@@ -11,6 +11,7 @@ from jaxtyping import Bool
 from ntkmc import plots
 from ntkmc.architecture import autoencoder, to_yaml
 from ntkmc.cli.console import progress_bars, say
+from ntkmc.cli.filled_from_page import show_filled_from
 from ntkmc.images import (
     PHOTOGRAPHIC,
     as_float,
@@ -185,12 +186,12 @@ def _shown(values: np.ndarray, picture: _Picture) -> np.ndarray:
 
 def _page(name: str, picture: _Picture, result: InpaintResult) -> str:
     observed = plots.hide_missing(_shown(picture.colours, picture), picture.observed)
-    filled = keep_observed(picture.colours, ~picture.missing, result.image)
+    filled = _shown(keep_observed(picture.colours, ~picture.missing, result.image), picture)
     page = Report(f"Inpainting {name}", "Filled in by an infinitely wide convolutional network.")
     page.pictures(
         [
             ("observed", f"{picture.missing.mean():.1%} missing", observed),
-            ("filled in", "", _shown(filled, picture)),
+            ("filled in", "", filled),
         ]
     )
     if result.solve is not None and len(result.solve.residuals) > 1:
@@ -220,4 +221,6 @@ def _page(name: str, picture: _Picture, result: InpaintResult) -> str:
         page.heading("Prior made of the image")
         page.paragraph(prior_sentence(result.image_prior))
         page.table(*prior_table(result.image_prior))
+        if result.image_prior.used:
+            show_filled_from(page, result.image_prior, result.mask, result.image, filled)
     return page.html()

@@ -34,6 +34,16 @@ class ImageConfig(Config):
         lt=1,
         description="Fraction of pixels to take away at random, in place of the image's own mask.",
     )
+    hole: tuple[int, int] | None = pydantic.Field(
+        default=None,
+        description="Height and width of a rectangle in the middle to take away in place of it.",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _one_mask(self):
+        if self.missing is not None and self.hole is not None:
+            raise ValueError("missing and hole were both set; pass one of them")
+        return self
 
 
 class SolverConfig(Config):
@@ -68,14 +78,20 @@ def image_and_mask(config: InpaintingConfig) -> tuple[datasets.MaskedImage, np.n
     Raises
     ------
     ValueError
-        If the image comes without a mask and ``image.missing`` is not set.
+        If the image comes without a mask and neither ``image.missing`` nor ``image.hole`` is set,
+        or the hole does not lie within it.
     """
     data = datasets.load_image(config.image.name, config.image.root, config.image.url)
     mask = data.mask
     if config.image.missing is not None:
         mask = datasets.random_mask(data.image.shape[:2], config.image.missing, config.seed)
+    elif config.image.hole is not None:
+        mask = datasets.hole_mask(data.image.shape[:2], config.image.hole)
     if mask is None:
-        raise ValueError(f"image {data.name!r} has no mask; set image.missing, such as 0.5")
+        raise ValueError(
+            f"image {data.name!r} has no mask; set image.missing, such as 0.5, or image.hole, such "
+            "as [32, 32]"
+        )
     return data, mask
 
 
@@ -94,13 +110,7 @@ def settings(config: InpaintingConfig) -> dict[str, Any]:
 def run(
     config: InpaintingConfig, folder: ResultsFolder, progress: Progress | None = None
 ) -> list[Comparison]:
-    """Run the experiment and write its results folder.
-
-    Raises
-    ------
-    ValueError
-        If the image comes without a mask and ``image.missing`` is not set.
-    """
+    """Run the experiment and write its results folder; raises what `image_and_mask` does."""
     data, mask = image_and_mask(config)
     auto = config.network == "auto"
     network = "auto" if auto else architecture.network_from_dict(config.network)

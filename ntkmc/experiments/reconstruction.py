@@ -23,9 +23,11 @@ METRICS = ("psnr", "ssim", "seconds")
 
 
 class ImageConfig(Config):
-    """An image and the paper's settings for it (SI appendix N.2)."""
+    """An image and, where it is one of the paper's, the settings there (SI appendix N.2)."""
 
-    network: Annotated[Any, pydantic.AfterValidator(architecture.resolve)]
+    network: Annotated[Any, pydantic.AfterValidator(architecture.resolve)] = pydantic.Field(
+        default={"autoencoder": {"levels": 6}}, description="Of paper_network and eigenpro."
+    )
     ridge: float = pydantic.Field(default=0.0, ge=0)
     epochs: int = pydantic.Field(default=50, ge=1, description="Of EigenPro.")
     paper: dict[str, tuple[float, float]] = pydantic.Field(

@@ -210,6 +210,47 @@ def nearest(
     return found
 
 
+def nearest_weights(
+    kernel: KernelOperator, pixels: Pixels, targets: Pixels, shift: float, neighbours
+) -> Float[np.ndarray, "t m"]:
+    r"""What the value of each neighbour counts in the mean of `nearest`.
+
+    .. math:: w = (K_{NN} + \tau I)^{-1} K(N, x),
+
+    so that the mean is :math:`w^T y_N`.
+
+    Parameters
+    ----------
+    kernel, pixels, targets, shift : as for `nearest`.
+    neighbours : (t, m) indices into `pixels`, n for none.
+
+    Returns
+    -------
+    In the neighbours' order, float64; 0 for none.
+
+    Raises
+    ------
+    NotEnoughMemoryError : predicted before it is allocated.
+    """
+    observed, there = np.stack(pixels, axis=1), np.stack(targets, axis=1)
+    total, m = np.shape(neighbours)
+    memory.require(
+        8 * (total * m + 5 * min(BATCH, total) * (m + 1) ** 2),
+        f"weights of {m} neighbours of {total} pixels each",
+        "ask for fewer pixels",
+    )
+    found = np.empty((total, m))
+    for some in _batches(total, BATCH, "weights", None):
+        near = neighbours[some][:, ::-1]
+        points, present, _ = gather(observed, observed, there[some], near)
+        with enable_x64():
+            # The mean is linear in the values: of the identity for values it is the weights.
+            identity = jnp.broadcast_to(jnp.eye(m), (len(points), m, m))
+            mean, *_ = condition(_between(kernel, points), present, identity, shift)
+        found[some] = np.asarray(mean)[:, ::-1]
+    return found
+
+
 @jax.jit
 def _between(kernel, points):
     return between(kernel, points)

@@ -12,6 +12,7 @@ from ntkmc.config import ConfigError
 from ntkmc.experiments import load
 from ntkmc.images import read_image, write_image
 from ntkmc.metrics import psnr
+from ntkmc.results import ResultsFolder
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs" / "inpainting").glob("*.yaml"))
@@ -115,6 +116,21 @@ def test_an_image_without_a_mask_needs_missing(small, capsys):
     assert "image 'waves' has no mask; set image.missing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["tiger", "kate"])
+def test_a_hole_in_an_image_without_a_mask(small, name):
+    """The authors' other images by name: the paper gives no mask for most of them."""
+    (small / "images" / "waves.png").rename(small / "images" / f"{name}.png")
+    experiment, config = load(
+        small / "waves.yaml", [f"image.name={name}", "image.hole=[4, 6]", "baselines=[]"]
+    )
+    with ResultsFolder(small / "out") as folder:
+        [comparison] = experiment.run(config, folder)
+    missing = np.argwhere(~comparison.case.mask)
+    assert len(missing) == 24
+    np.testing.assert_array_equal(missing[[0, -1]], [[10, 7], [13, 12]])
+    assert np.isfinite(comparison.completed[0].image).all()
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -126,6 +142,7 @@ def test_an_image_without_a_mask_needs_missing(small, capsys):
         ("baselines=[biharmonik]", "pass names among biharmonic"),
         ("dtype=float16", "dtype was 'float16'"),
         ("image.missing=2", "image.missing was 2"),
+        ("image={name: a, hole: [4, 4], missing: 0.5}", "missing and hole were both set"),
     ],
 )
 def test_a_wrong_configuration_is_refused(small, override, words):

@@ -55,6 +55,17 @@ def test_a_run_leaves_everything_behind(data_dir, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "house_panels.png").stat().st_size > 0
 
 
+def test_photographs_need_no_data_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("NTKMC_DATA", raising=False)
+    path = ROOT / "configs" / "reconstruction" / "photographs.yaml"
+    experiment, config = load(path, ["crop=32", "methods=[biharmonic]"])
+    outcome = experiment.run(config, ResultsFolder(tmp_path / "out"))
+    columns, rows = experiment.table(outcome)
+    assert columns == ("image", "biharmonic")
+    assert [row[0] for row in rows[:4]] == ["chelsea", "coffee", "astronaut", "rocket"]
+    assert all(o.done.image.shape == (32, 32, 3) and o.done.psnr > 20 for o in outcome[1])
+
+
 def test_a_part_larger_than_the_image_is_refused(data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("NTKMC_DATA", str(data_dir))
     experiment, config = load(CONFIGS[0], ["crop=1000", "methods=[biharmonic]"])

@@ -1,0 +1,86 @@
+"""Which observed pixels filled in a missing one: their weights make its value."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from inpainting.test_image_prior import NETWORK, SHAPE, woven
+
+from ntkmc import inpaint
+from ntkmc.inpainting import rehearsal
+from ntkmc.inpainting.filled_from import filled_from, weights
+from ntkmc.inpainting.scene import NEAREST, REACH
+
+
+def made_of_the_image(image, mask):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rehearsal, "OTHERS", {})
+        return inpaint(image, mask, network=NETWORK, prior="image", ridge=1e-4)
+
+
+@pytest.fixture(scope="module")
+def half():
+    return made_of_the_image(woven(), np.random.default_rng(3).random(SHAPE) < 0.5)
+
+
+@pytest.fixture(scope="module")
+def hole():
+    """Wider than the window that similar pixels are looked for in."""
+    mask = np.ones(SHAPE, bool)
+    mask[5:40, 5:45] = False
+    return made_of_the_image(woven(), mask)
+
+
+@pytest.mark.parametrize("case", ["half", "hole"])
+def test_weights_times_values_are_the_prediction(case, request):
+    result = request.getfixturevalue(case)
+    prior, mask = result.image_prior, result.mask
+    which = np.arange(np.count_nonzero(~mask))
+    found = weights(prior, mask, which)
+    assert found.shape == prior.neighbours.shape
+    assert found.dtype == np.float64
+    absent = prior.neighbours == mask.sum()
+    assert absent.any() == (case == "hole")
+    assert not found[absent].any()
+    mean = result.prediction[mask].mean()
+    values = result.prediction[mask].take(prior.neighbours, mode="clip") - mean
+    predicted = mean + np.sum(found * values, axis=1)
+    np.testing.assert_allclose(predicted, result.prediction[~mask], rtol=0, atol=1e-11)
+    np.testing.assert_allclose(weights(prior, mask, which[5:9]), found[5:9], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("case", ["half", "hole"])
+def test_the_largest_weights_and_where_they_are(case, request):
+    result = request.getfixturevalue(case)
+    prior, mask = result.image_prior, result.mask
+    which = np.arange(0, np.count_nonzero(~mask), 7)
+    every = weights(prior, mask, which)
+    found = filled_from(prior, mask, which, 12)
+    np.testing.assert_array_equal(found.pixels, np.argwhere(~mask)[which])
+    largest = -np.sort(-np.abs(every), axis=1)[:, :12]
+    np.testing.assert_array_equal(-np.sort(-np.abs(found.weights), axis=1), largest)
+    sources = found.pixels[:, None] + found.offsets
+    told = found.weights != 0
+    assert mask[tuple(sources[told].T)].all()
+    total = np.abs(every).sum(axis=1)
+    np.testing.assert_allclose(found.told, largest.sum(axis=1) / total)
+    np.testing.assert_allclose(found.near_share, np.abs(every[:, :NEAREST]).sum(axis=1) / total)
+    observed = np.argwhere(mask)
+    for pixel in range(0, len(which), 20):
+        near = prior.neighbours[which[pixel]]
+        where = {tuple(observed[n]): w for n, w in zip(near, every[pixel], strict=True) if w}
+        for k in np.flatnonzero(told[pixel]):
+            source = tuple(sources[pixel, k])
+            assert where[source] == found.weights[pixel, k]
+            position = list(near).index(np.flatnonzero((observed == source).all(axis=1))[0])
+            assert (position < NEAREST) == (k < found.near[pixel])
+    # What is near may be farther than similar ones are looked for; all of a wide hole's is near.
+    apart = np.hypot(*found.offsets.transpose(2, 0, 1)).max(axis=1)
+    assert (apart.max() > REACH) == (case == "hole")
+    assert (found.near_share[apart > REACH] == 1).all()
+
+
+def test_a_prior_that_was_not_used_filled_in_nothing(half):
+    prior = dataclasses.replace(half.image_prior, kernel=None, neighbours=None)
+    with pytest.raises(ValueError, match="prior was not used; pass one with a kernel"):
+        weights(prior, half.mask, np.arange(3))
