@@ -20,6 +20,7 @@ from ntkmc.results import ResultsFolder
 from ntkmc.solvers import EigenPro
 
 METRICS = ("psnr", "ssim", "seconds")
+Method = Literal["auto", "paper_network", "eigenpro", "deep_image_prior", "biharmonic"]
 
 
 class ImageConfig(Config):
@@ -30,8 +31,8 @@ class ImageConfig(Config):
     )
     ridge: float = pydantic.Field(default=0.0, ge=0)
     epochs: int = pydantic.Field(default=50, ge=1, description="Of EigenPro.")
-    paper: dict[str, tuple[float, float]] = pydantic.Field(
-        default={}, description="PSNR in dB and SSIM of methods in the paper."
+    paper: dict[str, tuple[float] | tuple[float, float]] = pydantic.Field(
+        default={}, description="PSNR in dB, and SSIM if known, of methods in a paper."
     )
 
 
@@ -44,10 +45,9 @@ class ReconstructionConfig(Config):
     seeds: tuple[Annotated[int, pydantic.Field(ge=0)], ...] = pydantic.Field(
         default=(0, 1, 2), min_length=1, description="Of the masks."
     )
-    methods: tuple[Literal["auto", "paper_network", "eigenpro", "biharmonic"], ...] = (
-        "auto",
-        "paper_network",
-        "biharmonic",
+    methods: tuple[Method, ...] = ("auto", "paper_network", "biharmonic")
+    steps: int = pydantic.Field(
+        default=11_000, ge=1, description="Of the training of Deep Image Prior."
     )
     crop: int | None = pydantic.Field(
         default=None, ge=32, description="Side of the part in the middle that is used."
@@ -141,8 +141,8 @@ def table(outcome: tuple[ReconstructionConfig, list[Outcome]]) -> Table:
     ]
 
 
-def _pair(decibels: float, similarity: float) -> str:
-    return f"{decibels:.2f} / {similarity:.3f}"
+def _pair(decibels: float, similarity: float | None = None) -> str:
+    return f"{decibels:.2f}" if similarity is None else f"{decibels:.2f} / {similarity:.3f}"
 
 
 def _cell(outcomes, method, image=None) -> str:
@@ -188,6 +188,12 @@ def _complete(case: Case, method: str, seed: int, options: ImageConfig, config) 
     if method == "biharmonic":
         image = baselines.biharmonic(hidden, case.mask)
         return Outcome(case.name, seed, score(case, method, image, time.perf_counter() - start))
+    if method == "deep_image_prior":
+        from ntkmc.finite import deep_image_prior  # flax takes seconds to import
+
+        trained = deep_image_prior(hidden, case.mask, steps=config.steps, seed=seed)
+        done = score(case, method, trained.image, time.perf_counter() - start)
+        return Outcome(case.name, seed, done, trained.steps)
     result = _inpaint(hidden, case, method, options, config)
     done = score(case, method, np.clip(result.image, 0, 1), time.perf_counter() - start)
     steps = None if result.solve is None else result.solve.iterations
