@@ -115,7 +115,7 @@ def test_arrow_keys_lead_to_the_next_missing_pixel(mask, packed):
 
 def test_large_images_tell_of_some_pixels(result, monkeypatch):
     monkeypatch.setattr(filled_from_page, "LARGEST", 20_000)
-    packed, count = filled_from_page.pack(result.image_prior, result.mask, result.image)
+    packed, count, missing = filled_from_page.pack(result.image_prior, result.mask, result.image)
     assert 18_000 < len(json.dumps(packed)) < 20_500
     pixels = read(packed["pixels"], "<u4")
     missing = np.flatnonzero(~result.mask)
@@ -137,7 +137,7 @@ def test_far_neighbours_take_wider_offsets(result, monkeypatch):
         np.array([0.5]),
     )
     monkeypatch.setattr(filled_from_page, "filled_from", lambda *arguments: far)
-    packed, _ = filled_from_page.pack(result.image_prior, result.mask, result.image)
+    packed, _, _ = filled_from_page.pack(result.image_prior, result.mask, result.image)
     assert packed["wide"]
     [source] = in_javascript(packed, "told(data, 0).sources")  # a weight of 0 is none
     assert source == {"row": 303, "column": -196, "weight": 0.5, "near": True}

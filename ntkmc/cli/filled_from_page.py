@@ -48,8 +48,8 @@ def show_filled_from(
     image : (H, W) or (H, W, C), completed, whose values the captions tell.
     picture : the same to look at, uint8 or floats in [0, 1].
     """
-    (packed, told), missing = pack(prior, mask, image), np.count_nonzero(~mask)
-    some = "" if told == missing else f" {told:,} of the {missing:,} missing pixels can be chosen."
+    packed, told, missing = pack(prior, mask, image)
+    some = "" if told == missing else f" {told:,} of the {missing:,} pixels can be chosen."
     page.heading("What each pixel was filled in from")
     page.paragraph(
         "Point at a missing pixel, tap it, or go from one to the next with the arrow keys. Its "
@@ -65,13 +65,15 @@ def show_filled_from(
 
 def pack(
     prior: ImagePrior, mask: Bool[np.ndarray, "H W"], image: np.ndarray
-) -> tuple[dict[str, Any], int]:
-    """What the page's script reads, and of how many pixels: evenly spaced ones if not of all.
+) -> tuple[dict[str, Any], int, int]:
+    """What the page's script reads, and of how many pixels of how many: if not all, evenly spaced.
 
     Arrays are little-endian and in base64. Weights have 8 bits, relative to each pixel's largest.
     """
-    missing = np.count_nonzero(~mask)
-    values = image.reshape(*mask.shape, -1)[~mask].astype("<f4")
+    if prior.where is None:
+        raise ValueError("prior was not used; pass one that was")
+    missing = int(prior.where.sum())
+    values = image.reshape(*mask.shape, -1)[prior.where].astype("<f4")
     each = 4 * (2 + values.shape[1]) + 3 * COUNT + 3  # bytes, with offsets of 8 bits
     most = max(1, LARGEST * 3 // 4 // each)
     which = np.linspace(0, missing - 1, min(missing, most)).round().astype(int)
@@ -93,7 +95,7 @@ def pack(
         "told": _text(np.rint(100 * found.told), "u1"),
         "values": _text(values[which], "<f4"),
     }
-    return packed, len(which)
+    return packed, len(which), missing
 
 
 def _text(values: np.ndarray, dtype: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ntkmc.inpainting.image_prior import ImagePrior
-from ntkmc.inpainting.scene import NEAREST
+from ntkmc.inpainting.scene import nearest_of
 from ntkmc.solvers import posterior
 
 
@@ -41,13 +41,14 @@ def weights(
     .. math:: \hat y(x) = \bar y + \sum_i w_i (y_i - \bar y), \qquad
               w = (K_{NN} + \tau I)^{-1} K(N, x),
 
-    with the mean :math:`\bar y` of all observed pixels, for each channel alike.
+    with the mean :math:`\bar y` of all observed pixels, for each channel alike. Where the last
+    round was solved for all pixels together, these are the weights that it was begun with.
 
     Parameters
     ----------
     prior : of an `InpaintResult`, used.
     mask : True where observed.
-    which : indices of missing pixels in row-major order.
+    which : indices of pixels that it predicted, ``prior.where``, in row-major order.
 
     Returns
     -------
@@ -57,11 +58,11 @@ def weights(
     ------
     ValueError : the prior was not used.
     """
-    if prior.kernel is None or prior.neighbours is None:
+    if prior.kernel is None or prior.neighbours is None or prior.where is None:
         raise ValueError("prior was not used; pass one with a kernel and neighbours")
     rows, columns = np.nonzero(mask)
     pixels = rows, columns
-    rows, columns = np.nonzero(~mask)
+    rows, columns = np.nonzero(prior.where)
     targets = rows[which], columns[which]
     near, shift = prior.neighbours[which], prior.settings.shift
     return posterior.nearest_weights(prior.kernel, pixels, targets, shift, near)
@@ -83,15 +84,17 @@ def filled_from(
     largest = np.sort(np.argsort(-size, axis=1, kind="stable")[:, :count], axis=1)
     chosen = np.take_along_axis(every, largest, axis=1)
     assert prior.neighbours is not None
+    assert prior.where is not None
     near = np.take_along_axis(prior.neighbours[which], largest, axis=1)
-    pixels = np.argwhere(~mask)[which]
+    pixels = np.argwhere(prior.where)[which]
     offsets = np.argwhere(mask).take(near, 0, mode="clip") - pixels[:, None]
     offsets[near == mask.sum()] = 0
+    nearest = nearest_of(every.shape[1])
     return FilledFrom(
         pixels,
         offsets,
         chosen,
-        np.sum(largest < NEAREST, axis=1),
-        size[:, :NEAREST].sum(axis=1) / total,
+        np.sum(largest < nearest, axis=1),
+        size[:, :nearest].sum(axis=1) / total,
         np.abs(chosen).sum(axis=1) / total,
     )

@@ -96,7 +96,7 @@ class Scene:
 
     def neighbours(self, image, targets):
         """Of each target: the nearest observed pixels, then the most similar ones."""
-        nearest = int(BY_POSITION * self.count)
+        nearest = nearest_of(self.count)
         near = self._search(targets, min(nearest, len(self.values)))
         alike = most_similar(
             image, self.mask, targets, near, self.count - nearest, SEARCH_WIDTH, REACH
@@ -119,6 +119,11 @@ class Scene:
         """A round: the targets by patches of a completed image."""
         near = self.neighbours(image, targets)
         return self.condition(self.kernel(image, settings), targets, near, settings)
+
+
+def nearest_of(count: int) -> int:
+    """How many of so many neighbours are the nearest; the others are the most similar."""
+    return int(BY_POSITION * count)
 
 
 def unit_of(image, mask):
