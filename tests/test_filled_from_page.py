@@ -14,7 +14,7 @@ from test_report import Balanced
 from ntkmc import inpaint
 from ntkmc.cli import filled_from_page, main
 from ntkmc.images import write_image
-from ntkmc.inpainting import rehearsal
+from ntkmc.inpainting import regression, rehearsal
 from ntkmc.inpainting.filled_from import FilledFrom, filled_from
 
 COUNT = filled_from_page.COUNT
@@ -29,6 +29,7 @@ def mask():
 def result(mask):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rehearsal, "OTHERS", {})
+        patch.setattr(regression, "TOGETHER", 0)
         return inpaint(woven(), mask, network=NETWORK, prior="image")
 
 
@@ -53,7 +54,8 @@ def in_javascript(packed, expression):
 
 
 def test_what_is_packed_is_what_filled_pixels_in(result, packed):
-    packed, count = packed
+    packed, count, missing = packed
+    assert missing == count
     mask, which = result.mask, np.arange(count)
     assert count == np.count_nonzero(~mask)
     found = filled_from(result.image_prior, mask, which, COUNT)
@@ -74,7 +76,8 @@ def test_what_is_packed_is_what_filled_pixels_in(result, packed):
 
 
 def test_the_script_reads_it(result, packed):
-    packed, count = packed
+    packed, count, missing = packed
+    assert missing == count
     found = filled_from(result.image_prior, result.mask, np.arange(count), COUNT)
     for i in (0, 700, count - 1):
         pixel = in_javascript(packed, f"told(data, {i})")
@@ -94,7 +97,7 @@ def test_the_script_reads_it(result, packed):
 
 
 def test_arrow_keys_lead_to_the_next_missing_pixel(mask, packed):
-    packed, _ = packed
+    packed, _, _ = packed
     missing = np.argwhere(~mask)
     start = 700
     for key, axis, sign in (
@@ -115,7 +118,8 @@ def test_arrow_keys_lead_to_the_next_missing_pixel(mask, packed):
 
 def test_large_images_tell_of_some_pixels(result, monkeypatch):
     monkeypatch.setattr(filled_from_page, "LARGEST", 20_000)
-    packed, count, missing = filled_from_page.pack(result.image_prior, result.mask, result.image)
+    packed, count, total = filled_from_page.pack(result.image_prior, result.mask, result.image)
+    assert total == np.count_nonzero(~result.mask)
     assert 18_000 < len(json.dumps(packed)) < 20_500
     pixels = read(packed["pixels"], "<u4")
     missing = np.flatnonzero(~result.mask)
