@@ -106,7 +106,7 @@ _FIGURE = """<figure class="filled">
  aria-describedby="filled-from"></canvas></div>
 <canvas role="img" aria-label="Enlarged: the chosen pixel and those that filled it in"></canvas>
 <figcaption><span id="filled-from" aria-live="polite">This picture needs JavaScript.</span>
-<span>Squares: near pixels, discs: similar ones. <b>&#9632;</b> positive weight
-<i>&#9632;</i> negative weight</span></figcaption>
+<span>Squares: near pixels, discs: similar ones. <b>&#9632;</b> positive weight, white edge;
+<i>&#9632;</i> negative, black edge.</span></figcaption>
 <script>%s</script>
 </figure>"""

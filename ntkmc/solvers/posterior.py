@@ -30,7 +30,7 @@ from ntkmc.kernels.operator import KernelOperator, Pixels
 from ntkmc.kernels.weighted import between
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.cholesky import Factorised
-from ntkmc.solvers.conditional import BATCH, Conditional, condition, gather
+from ntkmc.solvers.conditional import BATCH, Conditional, condition, gather, with_noise
 from ntkmc.solvers.conjugate_gradient import Preconditioned
 from ntkmc.solvers.result import Progress, SingularKernelError, check_pixels, check_values
 
@@ -235,19 +235,18 @@ def nearest_weights(
     observed, there = np.stack(pixels, axis=1), np.stack(targets, axis=1)
     total, m = np.shape(neighbours)
     memory.require(
-        8 * (total * m + 5 * min(BATCH, total) * (m + 1) ** 2),
+        8 * (total * m + 4 * min(BATCH, total) * (m + 1) ** 2),
         f"weights of {m} neighbours of {total} pixels each",
         "ask for fewer pixels",
     )
     found = np.empty((total, m))
     for some in _batches(total, BATCH, "weights", None):
-        near = neighbours[some][:, ::-1]
-        points, present, _ = gather(observed, observed, there[some], near)
+        points, present, _ = gather(observed, observed, there[some], neighbours[some])
         with enable_x64():
-            # The mean is linear in the values: of the identity for values it is the weights.
-            identity = jnp.broadcast_to(jnp.eye(m), (len(points), m, m))
-            mean, *_ = condition(_between(kernel, points), present, identity, shift)
-        found[some] = np.asarray(mean)[:, ::-1]
+            matrices = _between(kernel, points).astype(float)
+            system = np.asarray(with_noise(matrices[:, :-1, :-1], present, shift))
+        right = np.where(present[..., None], matrices[:, :-1, -1:], 0)
+        found[some] = np.linalg.solve(system, right)[..., 0]
     return found
 
 
