@@ -3,20 +3,25 @@
 import dataclasses
 import time
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ntkmc._compat import enable_x64
 from ntkmc.architecture import Network, autoencoder
 from ntkmc.images import keep_observed
 from ntkmc.inpainting.checks import check_image, check_mask, check_settings
-from ntkmc.inpainting.image_prior import ImagePrior, complete_again
+from ntkmc.inpainting.completion import complete
+from ntkmc.inpainting.image_prior import ImagePrior
 from ntkmc.inpainting.noise import check_enough
 from ntkmc.inpainting.rehearsal import rehearse
 from ntkmc.inpainting.selection import Selection, choose_network, selected_kernel
-from ntkmc.inpainting.settings import choose_solver, grid_kernel, periodic_kernel, with_margin
-from ntkmc.inpainting.uncertainty import Uncertainty, of_neighbours, quantify
+from ntkmc.inpainting.settings import (
+    TOGETHER,
+    choose_solver,
+    grid_kernel,
+    periodic_kernel,
+    with_margin,
+)
+from ntkmc.inpainting.uncertainty import Uncertainty
 from ntkmc.kernels import GridKernel, PeriodicKernel, covers
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, Solver, SolveResult
@@ -36,7 +41,7 @@ class InpaintResult:
         prior is made of the image, observed ones are as they were.
     mask : (H, W), True where observed.
     solve : report of the solver; its weights are w of `inpaint`, in the image's units. None where
-        the prior is made of the image: each pixel is then solved for on its own.
+        each pixel is solved for on its own: see `solver` of `inpaint`.
     kernel : the kernel of positions, on the padded torus or grid.
     network : what it is the kernel of.
     seconds : wall-clock time of each stage.
@@ -107,7 +112,9 @@ def inpaint(
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
         `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient",
-        "eigenpro", or a solver object, which then brings its own ridge and tolerance.
+        "eigenpro", or a solver object, which then brings its own ridge and tolerance. With a prior
+        made of the image and "auto", beyond 8192 observed pixels, each missing pixel is solved for
+        on its own, from near and similar ones; otherwise all together in the last round.
     ridge : lambda, relative to the mean of the kernel's diagonal; by default 0, or what
         network="auto" chooses.
     rtol : relative residual to solve to.
@@ -170,64 +177,39 @@ def inpaint(
         )
     mean = image[mask].astype(np.float64).mean(axis=0)
     centred = np.where(_over(mask, image), image - mean, 0.0)
-    image_prior = None
+    image_prior, exact = None, None
     if try_image:
         clock.start("choosing a prior")
-        planes = centred.reshape(*mask.shape, -1)
         image_prior = rehearse(
-            built, planes, mask, chosen.ridge, asked_for=asked_for, progress=progress
+            built, centred, mask, chosen.ridge, asked_for=asked_for, progress=progress
         )
-    if image_prior is not None and image_prior.used:
-        clock.start("image-made prior")
-        completed, found, image_prior = complete_again(
-            built, planes, mask, image_prior, chosen.ridge, progress=progress
-        )
-        completed, solve, uncertainty = completed.reshape(image.shape), None, None
-        if return_std:
-            uncertainty = of_neighbours(mask, image.shape[2:], found, image_prior)
-    else:
-        completed, solve, uncertainty = _exactly(
-            built, centred, mask, chosen, return_std, clock, progress
-        )
+        if solver != "auto" or mask.sum() <= TOGETHER:
+            exact = choose_solver(solver, periodic, mask.sum(), image_prior.settings.ridge, rtol)
+    completed = complete(
+        built,
+        centred,
+        mask,
+        chosen,
+        image_prior,
+        everywhere=asked_for,
+        exact=exact,
+        return_std=return_std,
+        clock=clock,
+    )
     clock.stop()
-    prediction = completed + mean
+    prediction = completed.image + mean
     return InpaintResult(
         _compose(image, mask, prediction),
         prediction,
         mask,
-        solve,
+        completed.solve,
         built,
         network,
         clock.seconds,
         selection,
-        uncertainty,
-        image_prior,
+        completed.uncertainty,
+        completed.image_prior,
     )
-
-
-def _exactly(kernel, centred, mask, solver, return_std, clock, progress):
-    """The regression on all observed pixels: completion, report, and uncertainty if wanted."""
-    height, width = mask.shape
-    clock.start("setup")
-    prepared = solver.prepare(kernel, np.nonzero(mask), progress)
-    clock.start("solve")
-    values = centred[mask]
-    # The kernel is multiplied in its own precision, whose range need not be that of the image.
-    scale = np.abs(values).max() or 1.0
-    solve = prepared.solve(values / scale, progress)
-    clock.start("prediction")
-    with enable_x64():
-        weights = np.zeros((*kernel.shape, *centred.shape[2:]))
-        weights[:height, :width][mask] = solve.weights
-        planes = jnp.asarray(weights.reshape(*kernel.shape, -1).transpose(2, 0, 1))
-        everywhere = np.asarray(kernel.matvec(planes)).transpose(1, 2, 0)
-    completed = everywhere[:height, :width].reshape(centred.shape) * scale
-    solve = dataclasses.replace(solve, weights=solve.weights * scale)
-    uncertainty = None
-    if return_std:
-        clock.start("uncertainty")
-        uncertainty = quantify(prepared, kernel, mask, values, solve, solver.ridge, progress)
-    return completed, solve, uncertainty
 
 
 def _over(mask, image):
@@ -239,17 +221,18 @@ class _Clock:
     """Seconds of each stage, told to `progress` as they begin."""
 
     def __init__(self, progress):
-        self.seconds, self._stage, self._progress = {}, None, progress
+        self.seconds, self._stage, self.progress = {}, None, progress
 
     def start(self, stage):
         self.stop()
         self._stage, self._since = stage, time.perf_counter()
-        if self._progress:
-            self._progress(stage, 0, None)
+        if self.progress:
+            self.progress(stage, 0, None)
 
     def stop(self):
         if self._stage:
-            self.seconds[self._stage] = time.perf_counter() - self._since
+            took = time.perf_counter() - self._since
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + took
 
 
 def _compose(image, mask, prediction):

@@ -39,7 +39,7 @@ OTHERS = {
 
 def rehearse(
     positions: KernelOperator,
-    image: Float[np.ndarray, "H W C"],
+    image: Float[np.ndarray, "H W *C"],
     mask: Bool[np.ndarray, "H W"],
     ridge: float,
     *,
@@ -65,7 +65,7 @@ def rehearse(
     """
     held, left = hold_out_with_surroundings(mask, seed)
     unit = unit_of(image, mask)
-    image = image / unit
+    image = (image / unit).reshape(*mask.shape, -1)
     scene = Scene.of(positions, image, left)
     completed = scene.by_positions(ridge)
     truth = image[tuple(held.T)]

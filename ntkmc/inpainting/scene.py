@@ -16,8 +16,10 @@ from ntkmc.solvers import posterior
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.conditional import Conditional
 
-NEAREST = 16  # neighbours by position
-SIMILAR = 24  # neighbours by what surrounds them
+FEWEST = 40  # neighbours
+MOST = 64  # of them, where few pixels are missing
+WORK = 2**31  # of all systems: what their number times the cube of their size stays below
+BY_POSITION = 0.4  # of the neighbours; the others by what surrounds them
 REACH = 12  # pixels: how far similar ones are looked for
 SEARCH_WIDTH = 7  # of the patches that similar pixels are looked for by
 
@@ -71,6 +73,12 @@ class Scene:
     def _search(self):
         return NeighbourSearch(self.positions, self.pixels)
 
+    @property
+    def count(self) -> int:
+        """Neighbours of each pixel: the more, the fewer pixels are missing."""
+        missing = self.mask.size - len(self.values)
+        return int(np.clip((WORK / missing) ** (1 / 3), FEWEST, MOST))
+
     def by_positions(self, ridge):
         """The image completed by the network of positions alone, by as many neighbours."""
         image = np.zeros((*self.mask.shape, self.values.shape[1]))
@@ -82,14 +90,17 @@ class Scene:
             self.values,
             (rows, columns),
             ridge * self.size,
-            NEAREST + SIMILAR,
+            self.count,
         ).mean
         return image
 
     def neighbours(self, image, targets):
         """Of each target: the nearest observed pixels, then the most similar ones."""
-        near = self._search(targets, min(NEAREST, len(self.values)))
-        alike = most_similar(image, self.mask, targets, near, SIMILAR, SEARCH_WIDTH, REACH)
+        nearest = int(BY_POSITION * self.count)
+        near = self._search(targets, min(nearest, len(self.values)))
+        alike = most_similar(
+            image, self.mask, targets, near, self.count - nearest, SEARCH_WIDTH, REACH
+        )
         return np.concatenate([near, alike], axis=1)
 
     def kernel(self, image, settings) -> WeightedKernel:

@@ -9,6 +9,9 @@ from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Solver
 
 MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
+# Observed pixels up to which the last round with a prior made of the image solves for all together:
+# at 128 x 128, 0.1 to 0.4 dB better than from 40 near and similar pixels each, and 20 seconds.
+TOGETHER = 8192
 SOLVERS = {
     "cholesky": Cholesky,
     "conjugate_gradient": ConjugateGradient,

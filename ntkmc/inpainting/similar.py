@@ -31,7 +31,7 @@ def most_similar(
     ----------
     image : completed.
     mask : True where observed.
-    targets : rows and columns.
+    targets : rows and columns; a pixel may be there twice, with the same passed over.
     passed_over : of each target, indices of observed pixels (in row-major order, their number for
         none) that are not looked for, because they are neighbours already.
     count : how many.
@@ -65,16 +65,14 @@ def most_similar(
     places = jnp.asarray(np.pad(place, beyond, constant_values=n))
     taken = np.full((height, breadth, passed_over.shape[1]), len(offsets), np.int32)
     taken[tuple(targets.T)] = _offset_numbers(np.argwhere(mask), passed_over, targets, offsets)
-    wanted = np.empty((height, breadth), np.int32)
-    wanted[tuple(targets.T)] = np.arange(len(targets))
     found = np.empty((len(targets), count), np.int32)
     for start in range(0, height, rows):
         top = min(start, height - rows)
         near = np.asarray(
             _nearest(planes, places, taken[top : top + rows], offsets, top, count, width, n)
         )
-        here = targets[(targets[:, 0] >= top) & (targets[:, 0] < top + rows)]
-        found[wanted[tuple(here.T)]] = near[here[:, 0] - top, here[:, 1]]
+        inside = (targets[:, 0] >= top) & (targets[:, 0] < top + rows)
+        found[inside] = near[targets[inside, 0] - top, targets[inside, 1]]
     return found
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ntkmc.inpainting.holes import Widths
 from ntkmc.inpainting.noise import TINIEST, Noise, fit_noise
 from ntkmc.kernels.operator import KernelOperator
 from ntkmc.solvers import ConjugateGradient, Prepared, Progress, SolveResult, posterior
@@ -40,6 +41,8 @@ class Uncertainty:
     discrepancy : for "nearest", root mean square of the relative difference of standard deviations
         from those by conjugate gradients at `checked` random pixels; 0 for the others.
     checked : number of these.
+    widths : by how much, up to each depth, `std` is larger than single pixels left out have it:
+        factors that held out holes lacked (`inpainting.holes`); empty where there are none.
     """
 
     std: Float[np.ndarray, "H W *C"]
@@ -49,6 +52,7 @@ class Uncertainty:
     method: str
     discrepancy: float
     checked: int
+    widths: Widths = ()
 
     def half_width(self, level: float) -> Float[np.ndarray, "H W *C"]:
         """Half of the interval around the prediction that holds a share `level` of the pixels."""
@@ -71,7 +75,15 @@ def describe(uncertainty: Uncertainty) -> dict[str, str]:
         "tails": f"Student-t, {noise.freedom:.1f} degrees of freedom",
         "fitted to": f"{noise.pixels:,} observed pixels, each left out",
         "variance": exactness,
+        **_by_depth(uncertainty),
     }
+
+
+def _by_depth(uncertainty):
+    if not uncertainty.widths:
+        return {}
+    steps = ", ".join(f"{factor:.2f} up to {edge:g}" for edge, factor in uncertainty.widths)
+    return {"wider in holes, as holes held out say": f"times {steps} pixels deep"}
 
 
 def quantify(

@@ -88,8 +88,8 @@ class WeightedKernel:
         return sum(w * part(kernel) for w, kernel in zip(self.weights, self.kernels, strict=True))
 
 
-def between(kernel: KernelOperator, points) -> Float[Array, "t s s"]:
-    """A kernel within each of t sets of pixels (t, s, 2), or by its entries."""
+def between(kernel, points) -> Float[Array | np.ndarray, "t s s"]:
+    """What has `within` or `entries`, between all pairs of each of t sets of pixels (t, s, 2)."""
     if hasattr(kernel, "within"):
         return kernel.within(points)
     rows, columns = points[..., 0], points[..., 1]

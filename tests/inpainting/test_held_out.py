@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkmc.inpainting.held_out import hold_out
-from ntkmc.solvers.conditional import between
+from ntkmc.kernels.weighted import between
 
 IMAGE = np.random.default_rng(0).random((40, 50))
 
@@ -13,8 +13,12 @@ def random_mask(share=0.5):
     return np.random.default_rng(1).random(IMAGE.shape) < share
 
 
-def exponential(pixels_a, pixels_b):
-    return np.exp(-np.hypot(pixels_a[0] - pixels_b[0], pixels_a[1] - pixels_b[1]) / 5)
+class Exponential:
+    """What `between` asks of a kernel."""
+
+    @staticmethod
+    def entries(pixels_a, pixels_b):
+        return np.exp(-np.hypot(pixels_a[0] - pixels_b[0], pixels_a[1] - pixels_b[1]) / 5)
 
 
 def nearest_by_hand(mask, target, radius, m):
@@ -58,7 +62,7 @@ def test_where_a_hole_is_missing_holes_are_held_out():
 def test_few_neighbours_are_padded_and_do_not_count():
     mask = random_mask()
     samples = hold_out(IMAGE, mask, 64, 12)
-    kernels = between(exponential, samples.points)
+    kernels = between(Exponential, samples.points)
     error, relative = samples.errors(kernels, 0.01)
     assert 0 < error < relative
     absent = np.zeros((64, 3), bool)
@@ -70,7 +74,7 @@ def test_few_neighbours_are_padded_and_do_not_count():
         samples.gap,
     )
     np.testing.assert_allclose(
-        padded.errors(between(exponential, padded.points), 0.01), (error, relative), rtol=1e-12
+        padded.errors(between(Exponential, padded.points), 0.01), (error, relative), rtol=1e-12
     )
 
 
@@ -86,7 +90,7 @@ def test_there_may_be_fewer_neighbours_than_asked_for():
 def test_errors_are_those_of_kriging_by_hand():
     mask = random_mask()
     samples = hold_out(IMAGE, mask, 64, 10)
-    kernels = between(exponential, samples.points)
+    kernels = between(Exponential, samples.points)
     squares, contrasts = [], []
     for kernel, values, truth in zip(kernels, samples.near_values, samples.truth, strict=True):
         weights = np.linalg.solve(kernel[:10, :10] + 0.1 * np.eye(10), values)
