@@ -157,6 +157,7 @@ def test_the_report_has_it_where_the_prior_is_made_of_the_image(mask, tmp_path, 
         assert ("What each pixel was filled in from" in page) == bool(prior)
         assert page.count("<script") == (1 if prior else 0)
     assert "missing pixels can be chosen" not in page
+    assert re.search(r"all pixels were solved for together, .* by \d\.\d% from these sums", page)
     assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
     assert not re.search("https?:", page)
     markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
-from ntkmc.inpainting.filled_from import filled_from
+from ntkmc.inpainting.filled_from import by_prior, filled_from
 from ntkmc.inpainting.image_prior import ImagePrior
 from ntkmc.report import Report, image_uri
 
@@ -50,6 +51,11 @@ def show_filled_from(
     """
     (packed, told), missing = pack(prior, mask, image), np.count_nonzero(~mask)
     some = "" if told == missing else f" {told:,} of the {missing:,} missing pixels can be chosen."
+    if math.isfinite(prior.deepest):
+        some += (
+            f" Those more than {prior.deepest:g} pixels from what is observed were left to the "
+            "network of positions."
+        )
     page.heading("What each pixel was filled in from")
     page.paragraph(
         "Point at a missing pixel, tap it, or go from one to the next with the arrow keys. Its "
@@ -57,6 +63,11 @@ def show_filled_from(
         f"{packed['count']} that count most are drawn, larger and more opaque the more they "
         f"count.{some}"
     )
+    if prior.off is not None:
+        page.paragraph(
+            "At the end all pixels were solved for together, from all observed ones, which moved "
+            f"values by {prior.off:.1%} from these sums."
+        )
     code = _SCRIPT.read_text(encoding="utf-8")
     call = f"explore(document.currentScript.parentNode, {json.dumps(packed)});"
     # Within a function, so that its names are no others' on the page.
@@ -70,11 +81,11 @@ def pack(
 
     Arrays are little-endian and in base64. Weights have 8 bits, relative to each pixel's largest.
     """
-    missing = np.count_nonzero(~mask)
-    values = image.reshape(*mask.shape, -1)[~mask].astype("<f4")
+    pixels = by_prior(prior, mask)
+    values = image.reshape(*mask.shape, -1)[tuple(pixels.T)]
     each = 4 * (2 + values.shape[1]) + 3 * COUNT + 3  # bytes, with offsets of 8 bits
     most = max(1, LARGEST * 3 // 4 // each)
-    which = np.linspace(0, missing - 1, min(missing, most)).round().astype(int)
+    which = np.linspace(0, len(pixels) - 1, min(len(pixels), most)).round().astype(int)
     found = filled_from(prior, mask, which, COUNT)
     wide = bool(np.abs(found.offsets).max() > 127)
     scales = np.abs(found.weights).max(axis=1, keepdims=True)

@@ -241,12 +241,15 @@ def nearest_weights(
     )
     found = np.empty((total, m))
     for some in _batches(total, BATCH, "weights", None):
-        points, present, _ = gather(observed, observed, there[some], neighbours[some])
+        near = neighbours[some][:, ::-1]
+        points, present, _ = gather(observed, observed, there[some], near)
         with enable_x64():
             matrices = _between(kernel, points).astype(float)
             system = np.asarray(with_noise(matrices[:, :-1, :-1], present, shift))
+        # As Cholesky's factor does for `nearest`: the kernel is symmetric but for rounding.
+        system = (system + system.transpose(0, 2, 1)) / 2
         right = np.where(present[..., None], matrices[:, :-1, -1:], 0)
-        found[some] = np.linalg.solve(system, right)[..., 0]
+        found[some] = np.linalg.solve(system, right)[:, ::-1, 0]
     return found
 
 
