@@ -110,7 +110,8 @@ function explore(figure, packed) {
     context.globalAlpha = 1;
     if (side < 6) return; // no room for an edge
     context.lineWidth = 1;
-    context.strokeStyle = "#fff";
+    // A picture may have either colour: the edge tells the sign, too.
+    context.strokeStyle = source.weight > 0 ? "#fff" : "#000";
     context.stroke();
   }
 

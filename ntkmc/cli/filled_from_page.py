@@ -2,18 +2,19 @@
 
 import base64
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
-from ntkmc.inpainting.filled_from import filled_from
+from ntkmc.inpainting.filled_from import by_prior, filled_from
 from ntkmc.inpainting.image_prior import ImagePrior
 from ntkmc.report import Report, image_uri
 
 COUNT = 12  # of each pixel's neighbours, those of largest weight
-LARGEST = 3 * 10**6  # characters of base64
+LARGEST = 3 * 10**6  # characters; with its pictures a page on 512 x 512 colours has 4.8 MB
 
 _SCRIPT = Path(__file__).with_name("filled_from.js")
 _STYLE = """
@@ -48,8 +49,13 @@ def show_filled_from(
     image : (H, W) or (H, W, C), completed, whose values the captions tell.
     picture : the same to look at, uint8 or floats in [0, 1].
     """
-    packed, told, missing = pack(prior, mask, image)
-    some = "" if told == missing else f" {told:,} of the {missing:,} pixels can be chosen."
+    (packed, told), missing = pack(prior, mask, image), np.count_nonzero(~mask)
+    some = "" if told == missing else f" {told:,} of the {missing:,} missing pixels can be chosen."
+    if math.isfinite(prior.deepest):
+        some += (
+            f" Those more than {prior.deepest:g} pixels from what is observed were left to the "
+            "network of positions."
+        )
     page.heading("What each pixel was filled in from")
     page.paragraph(
         "Point at a missing pixel, tap it, or go from one to the next with the arrow keys. Its "
@@ -57,6 +63,11 @@ def show_filled_from(
         f"{packed['count']} that count most are drawn, larger and more opaque the more they "
         f"count.{some}"
     )
+    if prior.off is not None:
+        page.paragraph(
+            "At the end all pixels were solved for together, from all observed ones, which moved "
+            f"values by {prior.off:.1%} from these sums."
+        )
     code = _SCRIPT.read_text(encoding="utf-8")
     call = f"explore(document.currentScript.parentNode, {json.dumps(packed)});"
     # Within a function, so that its names are no others' on the page.
@@ -65,18 +76,16 @@ def show_filled_from(
 
 def pack(
     prior: ImagePrior, mask: Bool[np.ndarray, "H W"], image: np.ndarray
-) -> tuple[dict[str, Any], int, int]:
-    """What the page's script reads, and of how many pixels of how many: if not all, evenly spaced.
+) -> tuple[dict[str, Any], int]:
+    """What the page's script reads, and of how many pixels: evenly spaced ones if not of all.
 
     Arrays are little-endian and in base64. Weights have 8 bits, relative to each pixel's largest.
     """
-    if prior.where is None:
-        raise ValueError("prior was not used; pass one that was")
-    missing = int(prior.where.sum())
-    values = image.reshape(*mask.shape, -1)[prior.where].astype("<f4")
+    pixels = by_prior(prior, mask)
+    values = image.reshape(*mask.shape, -1)[tuple(pixels.T)]
     each = 4 * (2 + values.shape[1]) + 3 * COUNT + 3  # bytes, with offsets of 8 bits
     most = max(1, LARGEST * 3 // 4 // each)
-    which = np.linspace(0, missing - 1, min(missing, most)).round().astype(int)
+    which = np.linspace(0, len(pixels) - 1, min(len(pixels), most)).round().astype(int)
     found = filled_from(prior, mask, which, COUNT)
     wide = bool(np.abs(found.offsets).max() > 127)
     scales = np.abs(found.weights).max(axis=1, keepdims=True)
@@ -95,7 +104,7 @@ def pack(
         "told": _text(np.rint(100 * found.told), "u1"),
         "values": _text(values[which], "<f4"),
     }
-    return packed, len(which), missing
+    return packed, len(which)
 
 
 def _text(values: np.ndarray, dtype: str) -> str:
@@ -108,7 +117,7 @@ _FIGURE = """<figure class="filled">
  aria-describedby="filled-from"></canvas></div>
 <canvas role="img" aria-label="Enlarged: the chosen pixel and those that filled it in"></canvas>
 <figcaption><span id="filled-from" aria-live="polite">This picture needs JavaScript.</span>
-<span>Squares: near pixels, discs: similar ones. <b>&#9632;</b> positive weight
-<i>&#9632;</i> negative weight</span></figcaption>
+<span>Squares: near pixels, discs: similar ones. <b>&#9632;</b> positive weight, white edge;
+<i>&#9632;</i> negative, black edge.</span></figcaption>
 <script>%s</script>
 </figure>"""

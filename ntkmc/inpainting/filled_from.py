@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ntkmc.inpainting.holes import depth_of
 from ntkmc.inpainting.image_prior import ImagePrior
 from ntkmc.inpainting.scene import nearest_of
 from ntkmc.solvers import posterior
@@ -33,6 +34,11 @@ class FilledFrom:
     told: Float[np.ndarray, " t"]
 
 
+def by_prior(prior: ImagePrior, mask: Bool[np.ndarray, "H W"]) -> Int[np.ndarray, "t 2"]:
+    """Rows and columns of the pixels that the prior filled in: a row of its `neighbours` each."""
+    return np.argwhere(~mask & (depth_of(mask) <= prior.deepest))
+
+
 def weights(
     prior: ImagePrior, mask: Bool[np.ndarray, "H W"], which: Int[np.ndarray, " t"]
 ) -> Float[np.ndarray, "t m"]:
@@ -42,13 +48,14 @@ def weights(
               w = (K_{NN} + \tau I)^{-1} K(N, x),
 
     with the mean :math:`\bar y` of all observed pixels, for each channel alike. Where the last
-    round was solved for all pixels together, these are the weights that it was begun with.
+    round was solved for all pixels together (``prior.off`` says how far that is from this), these
+    are the weights before.
 
     Parameters
     ----------
     prior : of an `InpaintResult`, used.
     mask : True where observed.
-    which : indices of pixels that it predicted, ``prior.where``, in row-major order.
+    which : indices into `by_prior`.
 
     Returns
     -------
@@ -58,12 +65,11 @@ def weights(
     ------
     ValueError : the prior was not used.
     """
-    if prior.kernel is None or prior.neighbours is None or prior.where is None:
+    if prior.kernel is None or prior.neighbours is None:
         raise ValueError("prior was not used; pass one with a kernel and neighbours")
     rows, columns = np.nonzero(mask)
-    pixels = rows, columns
-    rows, columns = np.nonzero(prior.where)
-    targets = rows[which], columns[which]
+    pixels, there = (rows, columns), by_prior(prior, mask)[which]
+    targets = there[:, 0], there[:, 1]
     near, shift = prior.neighbours[which], prior.settings.shift
     return posterior.nearest_weights(prior.kernel, pixels, targets, shift, near)
 
@@ -84,12 +90,11 @@ def filled_from(
     largest = np.sort(np.argsort(-size, axis=1, kind="stable")[:, :count], axis=1)
     chosen = np.take_along_axis(every, largest, axis=1)
     assert prior.neighbours is not None
-    assert prior.where is not None
     near = np.take_along_axis(prior.neighbours[which], largest, axis=1)
-    pixels = np.argwhere(prior.where)[which]
+    nearest = nearest_of(every.shape[1])
+    pixels = by_prior(prior, mask)[which]
     offsets = np.argwhere(mask).take(near, 0, mode="clip") - pixels[:, None]
     offsets[near == mask.sum()] = 0
-    nearest = nearest_of(every.shape[1])
     return FilledFrom(
         pixels,
         offsets,

@@ -52,9 +52,8 @@ class ImagePrior:
     noise : what these errors are like, for intervals.
     changes : root mean square change of the missing pixels by each round, in the image's units.
     kernel : the sum, with the patches of the last round; None where it is not used.
-    where : True at the pixels that it predicted; None where it is not used.
-    neighbours : (t, m) of each of these, indices of the observed pixels it was predicted from, in
-        row-major order; their number for none.
+    neighbours : (t, m) of each missing pixel up to `deepest`, indices of the observed pixels it was
+        predicted from, in row-major order; their number for none.
     off : how far the last round was from the regression on all observed pixels, which then replaced
         it: norm of the difference, relative; None where that was not solved.
     """
@@ -68,7 +67,6 @@ class ImagePrior:
     noise: Noise
     changes: tuple[float, ...] = ()
     kernel: WeightedKernel | None = None
-    where: Bool[np.ndarray, "H W"] | None = None
     neighbours: Int[np.ndarray, "t m"] | None = None
     deepest: float = math.inf
     off: float | None = None
@@ -146,7 +144,7 @@ def complete_again(
     if progress:
         progress("image-made prior", rounds, rounds)
     done = dataclasses.replace(
-        chosen, changes=tuple(changes), kernel=kernel, where=wanted, neighbours=near, off=off
+        chosen, changes=tuple(changes), kernel=kernel, neighbours=near, off=off
     )
     found = Conditional(unit * found.mean, found.variance, unit**2 * found.surprise)
     return keep_observed(image, mask, unit * current.reshape(shape)), found, solve, done

@@ -30,7 +30,7 @@ from ntkmc.kernels.operator import KernelOperator, Pixels
 from ntkmc.kernels.weighted import between
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.cholesky import Factorised
-from ntkmc.solvers.conditional import BATCH, Conditional, condition, gather
+from ntkmc.solvers.conditional import BATCH, Conditional, condition, gather, with_noise
 from ntkmc.solvers.conjugate_gradient import Preconditioned
 from ntkmc.solvers.result import Progress, SingularKernelError, check_pixels, check_values
 
@@ -235,7 +235,7 @@ def nearest_weights(
     observed, there = np.stack(pixels, axis=1), np.stack(targets, axis=1)
     total, m = np.shape(neighbours)
     memory.require(
-        8 * (total * m + 5 * min(BATCH, total) * (m + 1) ** 2),
+        8 * (total * m + 4 * min(BATCH, total) * (m + 1) ** 2),
         f"weights of {m} neighbours of {total} pixels each",
         "ask for fewer pixels",
     )
@@ -244,10 +244,12 @@ def nearest_weights(
         near = neighbours[some][:, ::-1]
         points, present, _ = gather(observed, observed, there[some], near)
         with enable_x64():
-            # The mean is linear in the values: of the identity for values it is the weights.
-            identity = jnp.broadcast_to(jnp.eye(m), (len(points), m, m))
-            mean, *_ = condition(_between(kernel, points), present, identity, shift)
-        found[some] = np.asarray(mean)[:, ::-1]
+            matrices = _between(kernel, points).astype(float)
+            system = np.asarray(with_noise(matrices[:, :-1, :-1], present, shift))
+        # As Cholesky's factor does for `nearest`: the kernel is symmetric but for rounding.
+        system = (system + system.transpose(0, 2, 1)) / 2
+        right = np.where(present[..., None], matrices[:, :-1, -1:], 0)
+        found[some] = np.linalg.solve(system, right)[:, ::-1, 0]
     return found
 
 
