@@ -1,14 +1,20 @@
 """A prior made of the image: it learns texture, is chosen honestly, and knows how sure it is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ntkmc import IIDUniform, PeriodicKernel, autoencoder, inpaint
 from ntkmc.inpainting import image_prior, regression, rehearsal, scene
+from ntkmc.inpainting.completion import complete
 from ntkmc.inpainting.facts import prior_sentence, prior_table, solve_facts
+from ntkmc.inpainting.holes import DEEP, HeldOutHoles, depth_of, widen
+from ntkmc.inpainting.positions import solve_positions
 from ntkmc.inpainting.rehearsal import hold_out_with_surroundings, rehearse
 from ntkmc.kernels import padded_shape
 from ntkmc.metrics import psnr
+from ntkmc.solvers import Cholesky
 
 NETWORK = autoencoder(2)
 SHAPE = (48, 56)
@@ -171,6 +177,40 @@ def test_what_does_not_help_is_left_out(positions, mask):
     assert not chosen.used
     assert "It is not used" in prior_sentence(chosen)
     assert rehearse(positions, image, mask, 0.0, asked_for=True).used
+
+
+def test_in_a_hole_it_is_used_near_the_edge_only(positions, result, monkeypatch):
+    mask = np.ones(SHAPE, bool)
+    mask[14:34, 16:38] = False
+    image = np.where(mask, woven() - 0.5, 0)
+    solver, clock = Cholesky(ridge=1e-5), regression._Clock(None)
+    chosen = dataclasses.replace(result.image_prior, kernel=None, neighbours=None, off=None)
+    settings = {"exact": None, "return_std": True, "clock": clock}
+    done = complete(positions, image, mask, solver, chosen, everywhere=False, **settings)
+    alone, _, uncertainty = solve_positions(positions, image, mask, solver, True, None)
+    depth, prior = depth_of(mask), done.image_prior
+    assert prior.used
+    assert 0 < prior.deepest <= DEEP
+    assert prior.neighbours.shape[0] == (~mask & (depth <= prior.deepest)).sum()
+    deep = depth > prior.deepest
+    np.testing.assert_array_equal(done.image[deep], alone[deep])
+    shallow = ~mask & ~deep
+    errors = [np.mean((made - woven() + 0.5)[shallow] ** 2) for made in (done.image, alone)]
+    assert errors[0] < 0.8 * errors[1]
+    # Intervals at any depth are those of single pixels, as much wider as held-out holes say.
+    assert {"holes held out", "image-made prior"} < set(clock.seconds)
+    widths = dict(done.uncertainty.widths)
+    assert list(widths.values()) == sorted(widths.values())
+    factor = widen(depth[deep], done.uncertainty.widths)
+    half, single = done.uncertainty.half_width(0.9), uncertainty.half_width(0.9)
+    np.testing.assert_allclose(half[deep], factor * single[deep], rtol=1e-9)
+    assert "It is used up to" in prior_sentence(prior)
+    # Where holes held out say that it does not help, all is left to positions.
+    monkeypatch.setattr(HeldOutHoles, "deepest_that_helps", lambda self, gain: 0.0)
+    left = complete(positions, image, mask, solver, chosen, everywhere=False, **settings)
+    assert not left.image_prior.used
+    np.testing.assert_array_equal(left.image, alone)
+    assert "in holes held out it does not help" in prior_sentence(left.image_prior)
 
 
 def test_facts_for_a_report(result):
