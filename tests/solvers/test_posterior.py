@@ -157,6 +157,10 @@ def test_neighbours_may_be_any():
         np.testing.assert_allclose(found.variance[target], variance[0], rtol=1e-4)
 
     nearest = NeighbourSearch(built, where)(np.stack(there, axis=1), 7)
+    weights = posterior.nearest_weights(built, where, there, shift, near)
+    assert not weights[near == n].any()
+    sums = np.einsum("tm,tmk->tk", weights, right.take(near, axis=0, mode="clip"))
+    np.testing.assert_allclose(sums, found.mean, rtol=0, atol=1e-11)
     given = posterior.nearest(built, where, right, there, shift, nearest)
     expected = posterior.nearest(built, where, right, there, shift, 7)
     for name in ("mean", "variance", "surprise"):
