@@ -349,6 +349,8 @@ def test_demo(run, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     few = (autoencoder(2), autoencoder(2, upsampling="bilinear"))
     monkeypatch.setattr("ntkmc.inpainting.selection.standard_candidates", lambda gap: few)
+    monkeypatch.setattr("ntkmc.inpainting.rehearsal.OTHERS", {})
+    monkeypatch.setattr("ntkmc.inpainting.regression.TOGETHER", 0)
     code, out, err = run("demo", "--size", 128, "--out", tmp_path)
     assert code == 0, err
     assert out.count("CNTK") == out.count("biharmonic") == 2

@@ -148,7 +148,7 @@ class _Trials:
         self._points, self._present = jnp.asarray(points), jnp.asarray(present)
         with enable_x64():
             self._values = jnp.asarray(values)
-        self._positions = between(scene.positions, self._points) / scene.size
+        self._positions = _between(scene.positions, self._points) / scene.size
         self._patches = {}
         self.errors: dict[PatchSettings, float] = {}
         self.squares: dict[PatchSettings, np.ndarray] = {}  # of each pixel
@@ -173,7 +173,7 @@ class _Trials:
         width = settings.width
         if width not in self._patches:
             around = jnp.asarray(PatchPrior(self._completed, 1.0, width).patches())
-            self._patches[width] = distances_within(around, self._points)
+            self._patches[width] = _distances(around, self._points)
         apart, places = self._patches[width]
         kernel = PatchKernel(
             jnp.zeros((1, 1, 1)),
@@ -190,6 +190,9 @@ class _Trials:
 
 def _with(settings: PatchSettings, field: str, value: Any) -> PatchSettings:
     return dataclasses.replace(settings, **{field: value})
+
+
+_between, _distances = jax.jit(between), jax.jit(distances_within)
 
 
 @jax.jit

@@ -216,7 +216,7 @@ def test_in_a_hole_it_is_used_near_the_edge_only(positions, result, monkeypatch)
 def test_facts_for_a_report(result):
     facts = solve_facts(result)
     assert facts["solver"] == "cholesky"
-    assert facts["last round"].startswith("all pixels together; each pixel from 64 near and")
+    assert facts["last round"].startswith("all pixels together; each pixel from 40 near and")
     assert facts["rounds"].startswith(f"{len(result.image_prior.changes)}, changing pixels by")
     assert "chosen among" in prior_sentence(result.image_prior)
     columns, rows = prior_table(result.image_prior, 3)
