@@ -69,7 +69,7 @@ def rehearse(
     scene = Scene.of(positions, image, left)
     completed = scene.by_positions(ridge)
     truth = image[tuple(held.T)]
-    squares = np.mean((completed[tuple(held.T)] - truth) ** 2, axis=1)
+    squares = np.mean((scene.at(held, ridge, scene.count) - truth) ** 2, axis=1)
     without = float(np.mean(squares))
     standard = PatchSettings()
     completed[~left] = scene.predict(completed, np.argwhere(~left), standard).mean

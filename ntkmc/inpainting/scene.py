@@ -19,6 +19,7 @@ from ntkmc.solvers.conditional import Conditional
 FEWEST = 40  # neighbours
 MOST = 64  # of them, where few pixels are missing
 WORK = 2**31  # of all systems: what their number times the cube of their size stays below
+FIRST = 24  # of the first completion, which rounds go on from
 BY_POSITION = 0.4  # of the neighbours; the others by what surrounds them
 REACH = 12  # pixels: how far similar ones are looked for
 SEARCH_WIDTH = 7  # of the patches that similar pixels are looked for by
@@ -80,19 +81,17 @@ class Scene:
         return int(np.clip((WORK / missing) ** (1 / 3), FEWEST, MOST))
 
     def by_positions(self, ridge):
-        """The image completed by the network of positions alone, by as many neighbours."""
+        """The image completed by the network of positions alone, each pixel from its nearest."""
         image = np.zeros((*self.mask.shape, self.values.shape[1]))
         image[self.mask] = self.values
-        rows, columns = np.nonzero(~self.mask)
-        image[~self.mask] = posterior.nearest(
-            self.positions,
-            self.pixels,
-            self.values,
-            (rows, columns),
-            ridge * self.size,
-            self.count,
-        ).mean
+        image[~self.mask] = self.at(np.argwhere(~self.mask), ridge, FIRST)
         return image
+
+    def at(self, targets, ridge, count):
+        """Targets (t, 2) by the network of positions alone, each from so many nearest pixels."""
+        there = targets[:, 0], targets[:, 1]
+        shift = ridge * self.size
+        return posterior.nearest(self.positions, self.pixels, self.values, there, shift, count).mean
 
     def neighbours(self, image, targets):
         """Of each target: the nearest observed pixels, then the most similar ones."""
