@@ -1,6 +1,7 @@
 """The experiment of SI Fig. 10, on parts of two images."""
 
 import csv
+import importlib
 import json
 from pathlib import Path
 
@@ -64,6 +65,22 @@ def test_photographs_need_no_data_folder(tmp_path, monkeypatch):
     assert columns == ("image", "biharmonic")
     assert [row[0] for row in rows[:4]] == ["chelsea", "coffee", "astronaut", "rocket"]
     assert all(o.done.image.shape == (32, 32, 3) and o.done.psnr > 20 for o in outcome[1])
+
+
+def test_deep_image_prior_is_a_method(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKMC_DATA", str(data_dir))
+    dip = importlib.import_module("ntkmc.finite.deep_image_prior")
+    monkeypatch.setattr(dip, "SCALES", 2)
+    monkeypatch.setattr(dip, "WIDTH", 8)
+    path = ROOT / "configs" / "reconstruction" / "reduced_deep_image_prior.yaml"
+    experiment, config = load(path, ["crop=32", "steps=60"])
+    outcome = experiment.run(config, ResultsFolder(tmp_path / "out"))
+    columns, rows = experiment.table(outcome)
+    assert columns == ("image", "deep_image_prior", "biharmonic", "paper: deep image prior")
+    assert rows[0][3] == "39.16"  # the paper has no SSIM
+    trained, _ = outcome[1]
+    assert trained.iterations == 60
+    assert trained.done.psnr > 18  # on its way
 
 
 def test_a_part_larger_than_the_image_is_refused(data_dir, tmp_path, monkeypatch):
