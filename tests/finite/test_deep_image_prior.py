@@ -38,7 +38,9 @@ def small():
 
 @pytest.fixture(scope="module")
 def result(mask):
-    return deep_image_prior(smooth(), mask, steps=150, learning_rate=1e-2, seed=1, truth=smooth())
+    # What is missing has no part: no number would be left.
+    holed = np.where(mask, smooth(), np.nan)
+    return deep_image_prior(holed, mask, steps=150, learning_rate=1e-2, seed=1, truth=smooth())
 
 
 def test_is_trained_on_what_is_observed(result, mask):
@@ -46,17 +48,11 @@ def test_is_trained_on_what_is_observed(result, mask):
     assert result.image.shape == SHAPE
     np.testing.assert_array_equal(result.image[mask], image[mask].astype(np.float32))
     assert result.steps == 150
+    assert np.isfinite(result.prediction).all()
     assert result.history["loss"][-1] < 0.2 * result.history["loss"][0]
     assert 0 < result.prediction.min() < result.prediction.max() < 1
     flat = np.where(mask, image, image[mask].mean())
     assert psnr(image, result.best.image) > psnr(image, flat) + 3
-
-
-def test_what_is_missing_has_no_part(result, mask):
-    other = np.where(mask, smooth(), np.nan)
-    again = deep_image_prior(other, mask, steps=150, learning_rate=1e-2, seed=1, truth=smooth())
-    np.testing.assert_array_equal(again.history["loss"], result.history["loss"])
-    np.testing.assert_array_equal(again.image, result.image)
 
 
 def test_parameters_are_those_of_the_paper():
