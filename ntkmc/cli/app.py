@@ -1,12 +1,19 @@
 """The commands and their options. What they do is imported when they run, so that help is quick."""
 
+import enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from ntkmc.cli.console import refuse, tidy_warnings
+
+
+class Prior(enum.StrEnum):
+    """Priors of `ntkmc inpaint` that have a name; older versions of typer know no `Literal`."""
+
+    IMAGE = "image"
 
 
 class _Commands(TyperGroup):
@@ -84,7 +91,7 @@ def inpaint(
         typer.Option("--auto", help="Choose networks by pixels held out, in place of --levels."),
     ] = False,
     prior: Annotated[
-        Literal["image"] | None,
+        Prior | None,
         typer.Option(
             help="'image': also learn from what surrounds each pixel; --auto tries it anyway."
         ),
@@ -110,7 +117,9 @@ def inpaint(
     """Fill in the missing pixels of an image."""
     from ntkmc.cli.inpaint import inpaint
 
-    inpaint(image, mask, out, None if auto else levels, prior, ridge, std, report, force)
+    inpaint(
+        image, mask, out, None if auto else levels, prior and prior.value, ridge, std, report, force
+    )
 
 
 @app.command()
