@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ntkmc.completion import fitting, reading
+from ntkmc.completion import chained, fitting, reading
 from ntkmc.completion.encoding import Encoding
 from ntkmc.completion.models import (
     AlongColumns,
@@ -32,6 +32,10 @@ from ntkmc.progress import Progress
 _DEPTHS = (1, 2, 3)
 _IDENTITIES = (0.0, 0.1, 0.3, 1.0)
 _FOLDS = 10
+# With fewer rows there is little to learn from them; with more features, what the columns share
+# is all there is, and a regression for each takes long.
+_CHAINED_ROWS = 40
+_CHAINED_FEATURES = 100
 
 
 @dataclasses.dataclass
@@ -40,12 +44,13 @@ class _Steps:
 
     progress: Progress | None
     total: int
+    stage: str = "fit"
     done: int = 0
 
     def __call__(self) -> None:
         self.done = min(self.done + 1, self.total)
         if self.progress:
-            self.progress("fit", self.done, self.total)
+            self.progress(self.stage, self.done, self.total)
 
 
 class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -80,7 +85,13 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         relation have none. "oriented" has the even part, too, between columns that share a
         factor. "loo" (the default): the better one.
     n_refinements : how many times the prior "table" is completed anew.
-    prior_rows : how many rows, evenly spaced, the prior "table" and all choices are made from.
+    chained : whether each column is also regressed on all others, by kernels between rows, in
+        rounds (chained equations; `ntkmc.completion.chained` has the method). Both predictions are
+        weighted, column by column, so that the leave-one-out error is least. "auto" (the default):
+        where the priors are "table" and None and the table has 40 rows or more and at most 100
+        features.
+    prior_rows : how many rows, evenly spaced, the prior "table", the chained regressions and all
+        choices are made from.
     categorical : the columns of categories (numbers or text, two or more of them), which are filled
         in with one of the values that they had in `fit`: a name or a position, several of them, a
         mask (n_features,), or None.
@@ -144,6 +155,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         identity_weight: float | str = 0.1,
         parity: str = "loo",
         n_refinements: int = 3,
+        chained: bool | str = "auto",
         prior_rows: int = 2000,
         categorical: Any = (),
         progress: Progress | None = None,
@@ -156,6 +168,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.identity_weight = identity_weight
         self.parity = parity
         self.n_refinements = n_refinements
+        self.chained = chained
         self.prior_rows = prior_rows
         self.categorical = categorical
         self.progress = progress
@@ -251,9 +264,36 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if matrix is not None:
             models.append(self._fit_along_columns(matrix, table))
         network = models[0].network
-        if len(models) == 1:
-            return models[0], network
-        return fit_both(models[0], models[1], table), network
+        model: Model = models[0]
+        for other in [*models[1:], *self._fit_chained(table)]:
+            model = fit_both(model, other, table)
+        return model, network
+
+    def _fit_chained(self, table) -> list[Model]:
+        """The chained regression, where there is one."""
+        owner = self.encoding_.owner[self.active_]
+        if not self._is_chained(len(table), owner):
+            return []
+        rows = self._spaced_rows(table)
+        step = _Steps(self.progress, chained.ROUNDS * len(owner), stage="chain")
+        return [chained.fit_chained(table[rows], owner, step).spread(rows, table.shape)]
+
+    def _is_chained(self, rows, owner) -> bool:
+        several = len(np.unique(owner)) > 1
+        if self.chained != "auto":
+            return bool(self.chained) and several
+        table = isinstance(self.column_prior, str) and self.column_prior == "table"
+        return (
+            several
+            and table
+            and self.row_prior is None
+            and rows >= _CHAINED_ROWS
+            and len(owner) <= _CHAINED_FEATURES
+        )
+
+    def _spaced_rows(self, table):
+        count = min(self.prior_rows, len(table))
+        return row_order(table)[np.linspace(0, len(table) - 1, count).round().astype(int)]
 
     def _prior_of_columns(self) -> GivenPrior | None:
         """What was given; None for the prior "table"."""
@@ -267,9 +307,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return GivenPrior(matrix[np.ix_(owner, owner)] if gram else matrix[:, owner], gram)
 
     def _fit_along_rows(self, table, given: GivenPrior | None) -> AlongRows:
-        order = row_order(table)
-        count = min(self.prior_rows, len(table))
-        rows = order[np.linspace(0, len(table) - 1, count).round().astype(int)]
+        rows = self._spaced_rows(table)
         networks = self._networks(self.parity if given is None else "odd")
         # Whoever's rows are left out, a given prior is the same.
         folds = folds_of(len(rows), _FOLDS if given is None else 1)
@@ -321,6 +359,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             _require_int("depth", self.depth, 1)
         if self.parity not in ("loo", *PARITIES):
             raise ValueError(f"parity was {self.parity!r}; pass 'odd', 'oriented' or 'loo'")
+        if self.chained not in (True, False, "auto"):
+            raise ValueError(f"chained was {self.chained!r}; pass True, False or 'auto'")
         _require_int("n_refinements", self.n_refinements, 0)
         _require_int("prior_rows", self.prior_rows, 2)
 

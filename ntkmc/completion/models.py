@@ -16,6 +16,9 @@ from ntkmc.completion.priors import Network
 from ntkmc.completion.table_prior import ColumnKernel, Folds, Table, prior_variance
 from ntkmc.solvers import SingularKernelError, complete_rows, row_scales
 
+# The weights of two models in a column are by its own values and so many of all columns.
+_SHARED_ENTRIES = 10
+
 
 @runtime_checkable
 class Model(Protocol):
@@ -120,13 +123,13 @@ class Both:
 
     Attributes
     ----------
-    weight : of the first, between 0 and 1.
+    weight : (n,), of the first, between 0 and 1.
     inflation : (n,), what the mean of the two standard deviations is multiplied with.
     """
 
     first: Model
     second: Model
-    weight: float
+    weight: Float[np.ndarray, " n"]
     inflation: Float[np.ndarray, " n"]
     left_out: Table
     left_out_std: Table
@@ -198,12 +201,20 @@ def fit_along_columns(
 
 
 def fit_both(first: Model, second: Model, table: Table) -> Both:
-    """The weights with the least squared leave-one-out error."""
+    """For each column the weights with the least squared leave-one-out error.
+
+    Where few values of a column are known, they are mostly those of all columns together.
+    """
     known = ~np.isnan(first.left_out + second.left_out)
-    apart = (second.left_out - first.left_out)[known]
-    size = float(apart @ apart)
-    share = float(apart @ (second.left_out - table)[known]) / size if size else 0.5
-    weight = min(max(share, 0.0), 1.0)
+    apart = np.where(known, second.left_out - first.left_out, 0)
+    gain = (apart * np.where(known, second.left_out - table, 0)).sum(axis=0)
+    size = np.square(apart).sum(axis=0)
+    total = size.sum()
+    common = gain.sum() / total if total else 0.5
+    shared = _SHARED_ENTRIES * total / max(known.sum(), 1)
+    weight = np.full(table.shape[1], common)
+    np.divide(gain + shared * common, size + shared, out=weight, where=size + shared > 0)
+    weight = np.clip(weight, 0, 1)
     predicted = weight * first.left_out + (1 - weight) * second.left_out
     std = weight * first.left_out_std + (1 - weight) * second.left_out_std
     inflation = np.sqrt(row_scales((table - predicted).T, np.square(std).T))

@@ -1,0 +1,248 @@
+"""Chained regressions between rows: against finite networks, dense algebra and brute force."""
+
+import numpy as np
+import pytest
+
+from ntkmc import NTKImputer
+from ntkmc._compat import enable_x64
+from ntkmc.completion import chained
+from ntkmc.completion import column_regression as regression
+from ntkmc.completion.row_kernels import FAMILIES, Rows, diagonal, kernel, sides
+
+WEIGHTS = np.array([1.0, 0.5, 2.0, 0, 0, 0, 0, 0])
+SPAN = np.array([4.0, 3.0, 5.0, 0, 0, 0, 0, 0])
+ROWS, MISSING = 64, 0.3
+
+
+def rows_of(count, seed=0, errors=False):
+    rng = np.random.default_rng(seed)
+    x, error = np.zeros((2, count, 8))
+    x[:, :3] = rng.uniform(-1, 1, (count, 3)) * SPAN[:3] / 2
+    if errors:
+        error[:, :3] = rng.random((count, 3)) * (rng.random((count, 3)) < 0.3)
+    return Rows(x, error)
+
+
+def between(family, one, other, same=False):
+    with enable_x64():
+        its = sides(family, one, other, WEIGHTS, SPAN)
+        eye = np.eye(len(one.x), len(other.x), dtype=bool) & same
+        return np.asarray(kernel(family, its, eye)), np.asarray(diagonal(family, its))
+
+
+def related(rows=ROWS, seed=0, missing=MISSING):
+    """A table whose columns are functions of two numbers, one of them of steps, with gaps."""
+    rng = np.random.default_rng(seed)
+    u, v = rng.uniform(-1.7, 1.7, (2, rows))
+    whole = np.stack([u, v, u * v, np.sign(u) + v, np.abs(v), u + 0.3 * v**2], axis=1)
+    whole += 0.05 * rng.standard_normal(whole.shape)
+    whole = (whole - whole.mean(axis=0)) / whole.std(axis=0)
+    return whole, np.where(rng.random(whole.shape) < missing, np.nan, whole)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    whole, table = related(rows=240)
+    return whole, table, chained.fit_chained(table, np.arange(6), lambda: None)
+
+
+def test_kernels_are_those_of_wide_networks():
+    """100,000 random units in the place of infinitely many, on either prior."""
+    rows, width = rows_of(6), 100_000
+    rng = np.random.default_rng(1)
+    values = np.hstack([rows.x[:, :3] * WEIGHTS[:3], np.full((6, 1), np.sqrt(5.0))])
+    hidden = values @ rng.standard_normal((4, width))
+    both = (hidden > 0).astype(float)
+    # Twice the mean of products: ReLU units scaled to keep variances; and of their derivatives.
+    nngp, slope = (2 * one @ one.T / width for one in (np.maximum(hidden, 0), both))
+    found = between("values", rows, rows, same=True)[0]
+    np.testing.assert_allclose(found, nngp + (values @ values.T) * slope, rtol=0.03, atol=0.1)
+    # Steps at uniform thresholds, each feature's as dense as its weight is large.
+    length = WEIGHTS @ SPAN
+    feature = rng.choice(3, width, p=WEIGHTS[:3] * SPAN[:3] / length)
+    steps = np.sign(rows.x[:, feature] - rng.uniform(-0.5, 0.5, width) * SPAN[feature])
+    apart = 2 * (1 - steps @ steps.T / width) / 4 * length
+    decay = -np.log(between("exponential", rows, rows, same=True)[0]) * 0.15 * length
+    np.testing.assert_allclose(decay, apart, atol=0.01 * length)
+    correlation = 1 - apart / (0.6 * length)
+    angle = np.arccos(np.clip(correlation, -1, 1))
+    nngp = (np.sin(angle) + (np.pi - angle) * correlation) / np.pi
+    expected = nngp + correlation * (np.pi - angle) / np.pi
+    found = between("thresholds", rows, rows, same=True)[0]
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_not_known_of_a_row_makes_it_less_like_others(family):
+    known, guessed = rows_of(20), rows_of(20, errors=True)
+    before, after = (between(family, one, one, same=True)[0] for one in (known, guessed))
+    assert np.linalg.eigvalsh(after).min() > 0
+    some = guessed.error.any(axis=1)
+    diagonals = np.diagonal(after)
+    correlation = [K / np.sqrt(np.outer(np.diagonal(K), np.diagonal(K))) for K in (before, after)]
+    # Of rows that were alike: the kernel of orthogonal ones is between.
+    off = some[:, None] & ~np.eye(20, dtype=bool) & (correlation[0] > 0.5)
+    assert off.any()
+    assert (correlation[1][off] < correlation[0][off]).all()
+    np.testing.assert_allclose(diagonals, between(family, guessed, guessed)[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_regression_is_kernel_regression(family):
+    """Leave-one-out by leaving out, predictions, derivatives and variances by dense algebra."""
+    rows, rng = rows_of(32, errors=True), np.random.default_rng(2)
+    known, ridge = np.arange(2, 28), 0.03
+    values = rng.standard_normal(len(known))
+    padded = np.concatenate([known, np.repeat(known[:1], 32 - len(known))])
+    real = np.arange(32) < len(known)
+    with enable_x64():
+        problem = regression.Problem(rows, padded, real, np.r_[values, np.zeros(6)], SPAN)
+        its = [np.asarray(one) for one in regression.solve(family, problem, WEIGHTS, ridge)]
+        its = regression.Solution(*its)
+        found = np.asarray(regression.slopes(family, problem, its.alpha, WEIGHTS))
+    K = between(family, rows, rows, same=True)[0]
+    noise = ridge * np.diagonal(K)[known].mean()
+    inner = K[np.ix_(known, known)] + noise * np.eye(len(known))
+    for one in (0, 7, 25):
+        others = np.delete(np.arange(len(known)), one)
+        across = K[known[one], known[others]] @ np.linalg.inv(inner[np.ix_(others, others)])
+        assert its.errors[one] == pytest.approx(values[one] - across @ values[others], rel=1e-6)
+        left = inner[one, one] - across @ K[known[others], known[one]]
+        assert its.shares[one] == pytest.approx(left / inner[one, one], rel=1e-6)
+    expected = K[:, known] @ np.linalg.solve(inner, values)
+    np.testing.assert_allclose(its.predicted, expected, rtol=1e-6, atol=1e-8)
+    assert not its.alpha[~real].any()
+    training = Rows(rows.x[padded], rows.error[padded])
+    outside, step = Rows(*(one[[0, 1, 28, 31]] for one in rows)), 1e-6
+    with enable_x64():
+        args = training, np.where(real, its.alpha, 0), WEIGHTS, SPAN
+        np.testing.assert_allclose(
+            regression.predict(family, outside, *args), expected[[0, 1, 28, 31]], atol=1e-8
+        )
+        moved = np.asarray(regression.predict_replaced(family, outside, outside.x + step, *args))
+        whole = Rows(outside.x + step * np.eye(8)[1], outside.error)
+        alone = np.asarray(regression.predict(family, whole, *args))
+        share = regression.left_share(family, outside, training, real, WEIGHTS, SPAN, ridge)
+    np.testing.assert_allclose(moved[:, 1], alone, atol=1e-10)
+    slopes = (moved - expected[[0, 1, 28, 31], None]) / step
+    np.testing.assert_allclose(slopes, found[[0, 1, 28, 31]], atol=1e-4)
+    across = K[np.ix_([0, 1, 28, 31], known)]
+    own = np.diagonal(K)[[0, 1, 28, 31]]
+    left = own + noise - np.einsum("ij,ji->i", across, np.linalg.solve(inner, across.T))
+    np.testing.assert_allclose(share, left / (own + noise), rtol=1e-5)
+
+
+def test_ridges_are_chosen_by_exact_leave_one_out():
+    rows, rng = rows_of(32), np.random.default_rng(3)
+    values = rows.x[:, 0] + 0.5 * rng.standard_normal(32)
+    with enable_x64():
+        problem = regression.Problem(rows, np.arange(32), np.ones(32, bool), values, SPAN)
+        best, errors = regression.choose(problem, WEIGHTS, 32)
+        for family, at, apart in zip(FAMILIES, np.asarray(best), np.asarray(errors), strict=True):
+            sums = []
+            for ridge in regression.RIDGES:
+                its = regression.solve(family, problem, WEIGHTS, float(ridge))
+                sums.append(np.square(its.errors).sum())
+            assert at == np.argmin(sums)
+            its = regression.solve(family, problem, WEIGHTS, float(regression.RIDGES[at]))
+            np.testing.assert_allclose(apart, its.errors, rtol=1e-6, atol=1e-9)
+
+
+def test_leave_one_out_errors_are_those_of_hidden_entries(fitted):
+    """Columns are filled in with the help of each other, and yet do not give each other away."""
+    whole, table, model = fitted
+    hidden = np.isnan(table)
+    filled, std = model.complete(table)
+    np.testing.assert_array_equal(filled[~hidden], table[~hidden])
+    errors = np.sqrt(np.nanmean(np.square(model.left_out - whole)))
+    truth = np.sqrt(np.mean(np.square(filled - whole)[hidden]))
+    assert errors == pytest.approx(truth, rel=0.1)
+    within = abs(filled - whole)[hidden] < 1.645 * std[hidden]
+    assert 0.85 < within.mean() < 0.95
+
+
+def test_leave_one_out_errors_are_those_of_leaving_out():
+    """The whole chain fitted anew without an entry, of the fewest rows."""
+    whole, table = related(seed=1)
+    model = chained.fit_chained(table, np.arange(6), lambda: None)
+    some = np.random.default_rng(4).permutation(np.argwhere(~np.isnan(table)))[:12]
+    found, refitted = [], []
+    for i, j in some:
+        without = table.copy()
+        without[i, j] = np.nan
+        anew = chained.fit_chained(without, np.arange(6), lambda: None)
+        refitted.append(anew.complete(without)[0][i, j] - whole[i, j])
+        found.append(model.left_out[i, j] - whole[i, j])
+    assert np.corrcoef(found, refitted)[0, 1] > 0.95
+    sizes = [np.sqrt(np.mean(np.square(one))) for one in (found, refitted)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.2)
+
+
+def test_it_learns_what_columns_alone_do_not_say(fitted):
+    """Products and absolute values of other columns."""
+    whole, table, _ = fitted
+    hidden = np.isnan(table)
+    along = NTKImputer(chained=False).fit_transform(table)
+    both = NTKImputer(chained=True).fit(table)
+    filled = both.transform(table)
+    before, after = (np.sqrt(np.mean(np.square(one - whole)[hidden])) for one in (along, filled))
+    assert after < 0.8 * before
+    assert both.left_out_error_ < 0.85
+
+
+def test_features_that_do_not_matter_are_scaled_down():
+    table = related(seed=5, missing=0.1)[1]
+    rng = np.random.default_rng(6)
+    table = np.hstack([table[:, :3], rng.standard_normal((ROWS, 3))])
+    model = chained.fit_chained(table, np.arange(6), lambda: None)
+    learned = [one for one in model.rounds[-1][2].members if np.ptp(one.scales[[0, 1]]) > 0]
+    assert learned
+    for member in learned:  # the product of columns 0 and 1
+        assert member.scales[[0, 1]].min() > 2 * member.scales[3:6].max()
+
+
+def test_units_signs_and_order_do_not_matter():
+    table = related(seed=7)[1]
+    rng = np.random.default_rng(8)
+    scale, shift = np.array([2.0, -0.1, 30.0, -1.0, 1.0, 5.0]), rng.standard_normal(6)
+    rows, columns = rng.permutation(ROWS), rng.permutation(6)
+    first = NTKImputer(chained=True).fit_transform(table)
+    changed = (table * scale + shift)[np.ix_(rows, columns)]
+    second = NTKImputer(chained=True).fit_transform(changed)
+    back = np.empty_like(second)
+    back[np.ix_(rows, columns)] = second
+    np.testing.assert_allclose((back - shift) / scale, first, atol=1e-6)
+
+
+def test_new_rows_and_columns_with_one_or_two_values(fitted):
+    table = related(seed=9)[1]
+    table[:, 3] = np.where(np.isnan(table[:, 3]), np.nan, table[:, 3] > 0)
+    imputer = NTKImputer(chained=True).fit(table)
+    new = related(rows=7, seed=10)[1]
+    new[:, 3] = np.nan
+    new[0] = np.nan
+    filled, std = imputer.transform(new, return_std=True)
+    assert np.isfinite(filled).all()
+    assert (std[np.isnan(new)] > 0).all()
+    alone = imputer.transform(new[3:4])
+    np.testing.assert_allclose(alone, filled[3:4], rtol=1e-9)
+
+
+def test_when_it_is_used():
+    table = related()[1]
+    assert hasattr(NTKImputer().fit(table).model_, "second")
+    assert not hasattr(NTKImputer().fit(table[:30]).model_, "second")
+    assert not hasattr(NTKImputer(column_prior="identity").fit(table).model_, "second")
+    one_category = NTKImputer(chained=True, categorical=[0]).fit(table[:, :1].round())
+    assert not hasattr(one_category.model_, "second")
+    stages = set()
+    NTKImputer(progress=lambda stage, *_: stages.add(stage)).fit(table)
+    assert stages == {"fit", "chain"}
+    with pytest.raises(ValueError, match="chained was 'yes'; pass True, False or 'auto'"):
+        NTKImputer(chained="yes").fit(table)
+
+
+def test_memory_is_predicted(monkeypatch):
+    monkeypatch.setattr(chained.memory, "available_bytes", lambda: 2**12)
+    with pytest.raises(MemoryError, match="lower prior_rows, or pass chained=False"):
+        chained.fit_chained(related()[1], np.arange(6), lambda: None)
