@@ -34,7 +34,8 @@ ROUNDS = 3
 # in.
 _EARLY_ROWS = 512
 _CHOOSING_ROWS = 256
-_BLOCK = 256
+_LEAST, _BLOCK = 64, 256  # rows
+_LEAST_TOGETHER = 10  # rows
 _LEAST_SCALE = 0.05  # of a feature that the regression does not depend on
 _LEAST_WEIGHT = 0.05  # of a member, relative to their sum
 
@@ -141,16 +142,18 @@ class Chained:
         """Every missing entry, and standard deviations."""
         missing = np.isnan(table)
         filled, shares = np.where(missing, 0.0, table), np.ones(table.shape)
+        # A row of which nothing is known has the columns' means.
+        asked = missing & ~missing.all(axis=1, keepdims=True)
         span = _widen(self.warp.span)
         with enable_x64():
             for columns, error in zip(self.rounds, map(_widen, self.errors), strict=True):
                 features, unknown = _widen(self.warp(filled)), _widen(missing)
                 filled, last = filled.copy(), columns is self.rounds[-1]
-                for k in np.flatnonzero(missing.any(axis=0)):
-                    its, which = columns[k], np.flatnonzero(missing[:, k])
+                for k in np.flatnonzero(asked.any(axis=0)):
+                    its, which = columns[k], np.flatnonzero(asked[:, k])
                     for start in range(0, len(which), _BLOCK):
                         some = which[start : start + _BLOCK]
-                        padded = _pad(some, _BLOCK)
+                        padded = _pad(some, _padded(len(some)))
                         rows = Rows(features[padded], unknown[padded] * error)
                         filled[some, k] = _predict(its, rows, error, span)[: len(some)]
                         if last:
@@ -165,7 +168,7 @@ class Chained:
 
 
 def _predict(column, rows, error, span):
-    predicted = np.full(_BLOCK, column.mean)
+    predicted = np.full(len(rows.x), column.mean)
     for one in column.members:
         args = rows, column.training(error), one.alpha, one.scales, span
         predicted += one.weight * np.asarray(regression.predict(one.family, *args))
@@ -219,7 +222,9 @@ class _Fit:
         self.error = np.ones(count)
         self.left_out = np.full(table.shape, np.nan)
         self.shares = np.ones(table.shape)
-        self.others = owner[:, None] != owner
+        # Of columns that are hardly ever observed together there is nothing to learn from.
+        together = (~self.missing).T.astype(int) @ ~self.missing
+        self.others = (owner[:, None] != owner) & (together >= _LEAST_TOGETHER)
         self.scales = [self.others.astype(float)]
         # [i, j, k]: what is added to the filled-in k of row i if its j is replaced.
         self.change = np.zeros((*table.shape, count))
@@ -341,11 +346,14 @@ class _Fit:
         scales = np.zeros((count, count))
         for j, (_, _, slopes) in enumerate(fits):
             scales[j] = np.sqrt(np.mean(np.square(slopes[~missing[:, j]]), axis=0))
-        size = np.sqrt(np.sum(np.square(scales), axis=1) / self.others.sum(axis=1))
-        scales /= np.where(size > 0, size, 1)[:, None]
-        scales = np.where(self.others, np.maximum(scales, _LEAST_SCALE), 0)
-        size = np.sqrt(np.sum(np.square(scales), axis=1) / self.others.sum(axis=1))
-        self.scales = [self.others.astype(float), scales / size[:, None]]
+        scales = np.maximum(scales / self._size(scales), _LEAST_SCALE) * self.others
+        self.scales = [self.others.astype(float), scales / self._size(scales)]
+
+    def _size(self, scales):
+        """Root mean square over the others, (f, 1); one where there are none."""
+        count = np.maximum(self.others.sum(axis=1, keepdims=True), 1)
+        size = np.sqrt(np.square(scales * self.others).sum(axis=1, keepdims=True) / count)
+        return np.where(size > 0, size, 1)
 
 
 def _spaced(which: Bool[np.ndarray, " m"], most: int) -> Int[np.ndarray, " n"]:
@@ -356,11 +364,8 @@ def _spaced(which: Bool[np.ndarray, " m"], most: int) -> Int[np.ndarray, " n"]:
 
 
 def _padded(count: int) -> int:
-    """The next of a few sizes."""
-    size = 32
-    while size < count and size < _BLOCK:
-        size *= 2
-    return size if count <= size else -(-count // _BLOCK) * _BLOCK
+    """The next of a few sizes, so that most tables share what is compiled."""
+    return _LEAST if count <= _LEAST else -(-count // _BLOCK) * _BLOCK
 
 
 def _pad(array: np.ndarray, size: int) -> np.ndarray:

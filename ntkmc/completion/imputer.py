@@ -35,6 +35,7 @@ _FOLDS = 10
 # With fewer rows there is little to learn from them; with more features, what the columns share
 # is all there is, and a regression for each takes long.
 _CHAINED_ROWS = 40
+_ROWS_A_FEATURE = 4
 _CHAINED_FEATURES = 100
 
 
@@ -86,10 +87,11 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         factor. "loo" (the default): the better one.
     n_refinements : how many times the prior "table" is completed anew.
     chained : whether each column is also regressed on all others, by kernels between rows, in
-        rounds (chained equations; `ntkmc.completion.chained` has the method). Both predictions are
-        weighted, column by column, so that the leave-one-out error is least. "auto" (the default):
-        where the priors are "table" and None and the table has 40 rows or more and at most 100
-        features.
+        rounds (chained equations; `ntkmc.completion.chained` has the method): slower, and much
+        better on narrow tables, in which columns are no linear functions of one another. Both
+        predictions are weighted, column by column, so that the leave-one-out error is least.
+        "auto": where the priors are "table" and None and the table has 40 rows or more, four for
+        each feature, and at most 100 features.
     prior_rows : how many rows, evenly spaced, the prior "table", the chained regressions and all
         choices are made from.
     categorical : the columns of categories (numbers or text, two or more of them), which are filled
@@ -155,7 +157,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         identity_weight: float | str = 0.1,
         parity: str = "loo",
         n_refinements: int = 3,
-        chained: bool | str = "auto",
+        chained: bool | str = False,
         prior_rows: int = 2000,
         categorical: Any = (),
         progress: Progress | None = None,
@@ -287,7 +289,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             several
             and table
             and self.row_prior is None
-            and rows >= _CHAINED_ROWS
+            and rows >= max(_CHAINED_ROWS, _ROWS_A_FEATURE * len(owner))
             and len(owner) <= _CHAINED_FEATURES
         )
 

@@ -84,9 +84,10 @@ def sides(
             for rows in (one, other)
         )
         return Sides(a @ b.T + _CONSTANT, left, right, jnp.ones((), a.dtype))
-    length = (_RANGE if family == "thresholds" else _LENGTH) * (weights @ span)
+    total = weights @ span
+    length = (_RANGE if family == "thresholds" else _LENGTH) * jnp.where(total > 0, total, 1)
     left, right = (jnp.exp(-_SHARE / length * (rows.error @ weights)) for rows in (one, other))
-    return Sides(_distance(a, b), left, right, jnp.asarray(length))
+    return Sides(_distance(a, b), left, right, length)
 
 
 def _distance(a, b):
