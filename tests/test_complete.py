@@ -73,6 +73,9 @@ def test_complete(run, cells):
     assert again[0] == 0
     assert "left as they are: tissue, kind (text); pass --categorical kind to fill in" in again[1]
     assert (read_text(out)["kind"] == before["kind"]).all()
+    chained = run(folder / "cells.csv", "--out", out, "--force", "--no-report", "--chained")
+    assert chained[0] == 0
+    assert chained[1] != again[1]  # the leave-one-out error is another
 
 
 def test_the_page_says_which_imputer_it_leaves_out(run, cells, monkeypatch):

@@ -141,6 +141,13 @@ def complete(
         list[str] | None,
         typer.Option(help="A cell that marks what is missing, such as '?'. Repeatable."),
     ] = None,
+    chained: Annotated[
+        bool,
+        typer.Option(
+            "--chained",
+            help="Regress each column on all others, too: slower, better on narrow tables.",
+        ),
+    ] = False,
     report: Annotated[
         bool, typer.Option(help="Write a page about it, with the accuracy on this table.")
     ] = True,
@@ -155,7 +162,7 @@ def complete(
     """
     from ntkmc.cli.complete import complete
 
-    complete(table, out, categorical or [], report, force, sep, decimal, na or [])
+    complete(table, out, categorical or [], chained, report, force, sep, decimal, na or [])
 
 
 @app.command()

@@ -22,6 +22,7 @@ def complete(
     path: Path,
     out: Path,
     categorical: Sequence[str],
+    chained: bool,
     report: bool,
     force: bool,
     sep: str | None,
@@ -40,7 +41,8 @@ def complete(
     chosen = _choose(table, path, categorical)
     check_target(out, table)
     with progress_bars() as progress:
-        imputer = NTKImputer(categorical=list(chosen.categories), progress=progress)
+        categories = list(chosen.categories)
+        imputer = NTKImputer(chained=chained, categorical=categories, progress=progress)
         imputer.fit(chosen.frame)
         progress("fill in", 0, None)
         filled, std = imputer.transform(chosen.frame, return_std=True)

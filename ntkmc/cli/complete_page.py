@@ -46,7 +46,7 @@ def page_of(
     hidden = hide_entries(values, _HIDDEN_SHARE, seed=0)
     rows: list[tuple[str, ...]] = []
     if hidden.any():
-        scores = score(values, hidden, _methods(values.shape[1]), progress)
+        scores = score(values, hidden, _methods(values.shape[1], imputer.chained), progress)
         for method, one in scores.items():
             at = "" if one.coverage is None else f"{one.coverage[LEVELS == 0.9].item():.1%}"
             rows.append((method, f"{one.standardised:.3f}", at, f"{one.seconds:.1f}"))
@@ -89,9 +89,9 @@ def page_of(
     return page.html()
 
 
-def _methods(columns: int) -> dict[str, Method]:
+def _methods(columns: int, chained: bool | str) -> dict[str, Method]:
     def ntk(values):
-        return NTKImputer().fit(values).transform(values, return_std=True)
+        return NTKImputer(chained=chained).fit(values).transform(values, return_std=True)
 
     baselines = {
         name: without_std(fill)
