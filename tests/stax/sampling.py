@@ -7,6 +7,9 @@ import scipy.stats
 from ntkmc._neural_tangents import neural_tangents as nt
 
 
+_reverse = jax.jit(lambda k: k.reverse())
+
+
 def exact_kernels(kernel_fn, *inputs):
     """NNGP and NTK with the spatial axes in their own order.
 
@@ -14,7 +17,7 @@ def exact_kernels(kernel_fn, *inputs):
     arrays out as they are.
     """
     k = kernel_fn(*inputs)
-    k = k.reverse() if k.is_reversed else k
+    k = _reverse(k) if k.is_reversed else k
     return {"nngp": np.asarray(k.nngp), "ntk": np.asarray(k.ntk)}
 
 
