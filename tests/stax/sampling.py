@@ -6,7 +6,6 @@ import scipy.stats
 
 from ntkmc._neural_tangents import neural_tangents as nt
 
-
 _reverse = jax.jit(lambda k: k.reverse())
 
 
