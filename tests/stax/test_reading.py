@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
-from stax.compiled import by_operation, initialised
+from compiled import by_operation, initialised
 from stax.sampling import exact_kernels
 
 from ntkmc import stax
