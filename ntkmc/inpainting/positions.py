@@ -2,7 +2,7 @@
 
 import dataclasses
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from ntkmc._compat import enable_x64
@@ -39,6 +39,6 @@ def predict(kernel, mask, weights):
     with enable_x64():
         padded = np.zeros((*kernel.shape, *weights.shape[1:]))
         padded[:height, :width][mask] = weights
-        planes = jnp.asarray(padded.reshape(*kernel.shape, -1).transpose(2, 0, 1))
+        planes = jax.device_put(padded.reshape(*kernel.shape, -1).transpose(2, 0, 1))
         everywhere = np.asarray(kernel.matvec(planes)).transpose(1, 2, 0)
     return everywhere[:height, :width].reshape(*mask.shape, *weights.shape[1:])

@@ -129,7 +129,7 @@ class Runner:
         # A thread begins without the context of the one that made it.
         with enable_x64() if doubled else contextlib.nullcontext():
             made = _on_devices(
-                *jax.tree.map(jnp.asarray, sides),
+                *jax.device_put(sides),
                 jnp.asarray(True),
                 plan=self.plan,
                 with_ntk=self.with_ntk,

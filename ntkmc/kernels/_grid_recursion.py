@@ -102,6 +102,9 @@ def _finish(gap, ntk, variances, lost, trained, activation, wanted):
     return tuple(results[name] for name in wanted)
 
 
+_dual_variance = jax.jit(dual_variance, static_argnums=0)
+
+
 def _move_variances(step, gap, old, variance, dtype):
     """Variances after the linear layers of a step, and what interpolation takes from them."""
     along, across = step.axes
@@ -139,7 +142,7 @@ def _run(step, state, old, variance, wanted, dtype, report):
     a, b, column_weights = across.taps(*(i.ravel() for i in np.indices((across.new,) * 2)))
     square = (-1, across.new, across.new)
     columns = ((a * across.old + b).T.reshape(square), column_weights.T.reshape(square))
-    columns = (jnp.asarray(columns[0], jnp.int32), jnp.asarray(columns[1], dtype))
+    columns = jax.device_put((columns[0].astype(np.int32), columns[1].astype(dtype)))
 
     count = block_pairs(len(first), max(across.new, across.old), dtype.itemsize)
     blocks = Blocks(len(first), count)
@@ -166,7 +169,7 @@ def _run(step, state, old, variance, wanted, dtype, report):
         report(count * across.new**2)
     if step.activation is not None:
         with enable_x64():
-            variance = np.asarray(dual_variance(step.activation, jnp.asarray(variance)))
+            variance = np.asarray(_dual_variance(step.activation, variance))
     return blocks.arrays, RowPairs.of(first, second), variance
 
 

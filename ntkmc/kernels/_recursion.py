@@ -27,8 +27,9 @@ class State:
 
 
 def initial(same: float, different: float, dtype) -> State:
-    gap = jnp.array([[0, same - different]] * 2, dtype).at[1, 0].set(same - different)
-    return State(gap, jnp.zeros((2, 2), dtype), jnp.full((1, 1), same, dtype))
+    apart = same - different
+    gap = np.array([[0, apart], [apart, apart]], dtype)
+    return State(*jax.device_put((gap, np.zeros_like(gap), np.full((1, 1), same, dtype))))
 
 
 @functools.partial(jax.jit, static_argnames="axis")

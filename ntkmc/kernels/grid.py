@@ -136,11 +136,15 @@ class GridKernel:
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between pixels (rows, columns), broadcast against each other."""
-        return self.matrix[self._place(pixels_a, "pixels_a"), self._place(pixels_b, "pixels_b")]
+        rows, columns = self._place(pixels_a, "pixels_a"), self._place(pixels_b, "pixels_b")
+        return _entries(self.matrix, rows, columns)
 
     def _place(self, pixels, name):
-        rows, columns = rows_and_columns(pixels, name)
-        return jnp.asarray(rows) * self.shape[1] + jnp.asarray(columns)
+        rows, columns = (
+            side if isinstance(side, jax.Array) else np.asarray(side)
+            for side in rows_and_columns(pixels, name)
+        )
+        return rows * self.shape[1] + columns
 
     def row(self, pixel: tuple[int, int]) -> Float[Array, "H W"]:
         """K(pixel, x) for every pixel x: a heat map."""
@@ -261,6 +265,11 @@ def _with_outside(features, size, outside):
 @functools.partial(jax.jit, donate_argnums=0)
 def _add(part, weight, total):
     return jnp.asarray(weight, part.dtype) * part + total
+
+
+@jax.jit
+def _entries(matrix, rows, columns):
+    return matrix[rows, columns]
 
 
 @jax.jit

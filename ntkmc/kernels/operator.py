@@ -3,7 +3,6 @@
 from typing import Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -80,10 +79,15 @@ def dense_matrix(kernel: KernelOperator, pixels_a: Pixels, pixels_b: Pixels) -> 
         f"a dense {sizes[0]} x {sizes[1]} kernel matrix",
         "ask for fewer pixels at a time, or use matvec, which needs no matrix of these",
     )
-    rows = tuple(jnp.asarray(side)[:, None] for side in pixels_a)
-    return _entries(kernel, rows, tuple(jnp.asarray(side)[None, :] for side in pixels_b))
+    # Lists become NumPy arrays: to make JAX's of them compiles a program for each length.
+    sides = [
+        tuple(side if isinstance(side, jax.Array) else np.asarray(side) for side in pixels)
+        for pixels in (pixels_a, pixels_b)
+    ]
+    return _entries(kernel, *sides)
 
 
 @jax.jit
-def _entries(kernel, rows, columns):
-    return kernel.entries(rows, columns)
+def _entries(kernel, pixels_a, pixels_b):
+    rows = tuple(side[:, None] for side in pixels_a)
+    return kernel.entries(rows, tuple(side[None, :] for side in pixels_b))

@@ -148,17 +148,7 @@ class PeriodicKernel:
             )
         stack = images.reshape(-1, *self.shape)
         near = _blocks.near_matvec(self.folded, stack, self.pairs)
-        return (near.astype(images.dtype) + self._far_matvec(stack)).reshape(images.shape)
-
-    def _far_matvec(self, stack):
-        period = self.pairs.far_period
-        blocks = stack.reshape(-1, self.shape[0] // period, period, self.shape[1] // period, period)
-        sums = blocks.sum(axis=(1, 3)).reshape(len(stack), -1)
-        # A GPU's default would be ten bits of the numbers.
-        far = self.far.astype(stack.dtype)
-        spread = jnp.matmul(sums, far, precision=jax.lax.Precision.HIGHEST)
-        spread = spread.reshape(-1, period, period)
-        return jnp.tile(spread, (1, self.shape[0] // period, self.shape[1] // period))
+        return _add_far(near, self.far, images, self.pairs.far_period)
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between pixels (rows, columns), broadcast against each other, modulo the torus."""
@@ -302,6 +292,18 @@ def predicted_bytes(network: Network, dtype="float32") -> int:
     pairs = _walk(network)
     table = pairs.rows**2
     return int(np.dtype(dtype).itemsize * (5 * table + math.prod(_blocks.folded_shape(pairs))))
+
+
+@functools.partial(jax.jit, static_argnames="period")
+def _add_far(near, far, images, period):
+    """The near part of a product with images (..., H, W), and the far part."""
+    n, height, width = near.shape
+    blocks = images.reshape(n, height // period, period, width // period, period)
+    sums = blocks.sum(axis=(1, 3)).reshape(n, -1)
+    # A GPU's default would be ten bits of the numbers.
+    spread = jnp.matmul(sums, far.astype(images.dtype), precision=jax.lax.Precision.HIGHEST)
+    spread = jnp.tile(spread.reshape(n, period, period), (1, height // period, width // period))
+    return (near.astype(images.dtype) + spread).reshape(images.shape)
 
 
 @functools.partial(jax.jit, static_argnames=("pairs", "shape"))

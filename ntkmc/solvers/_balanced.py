@@ -42,6 +42,7 @@ class Balanced:
         """Takes one product with the system's matrix, in float64."""
         return cls(factor, *_constant(system))
 
+    @jax.jit
     def __call__(self, vectors):
         """M times vectors (n, k)."""
         share = jnp.sum(vectors, axis=0) / self.energy

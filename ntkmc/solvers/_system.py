@@ -22,7 +22,7 @@ class _Layout:
     def of(cls, pixels, shape):
         places = np.full(shape, len(pixels[0]), np.int32)
         places[pixels] = np.arange(len(pixels[0]))
-        return cls(jnp.asarray(pixels[0]), jnp.asarray(pixels[1]), jnp.asarray(places))
+        return cls(*jax.device_put((*pixels, places)))
 
     def image(self, vectors):
         padded = jnp.concatenate([vectors, jnp.zeros_like(vectors[:1])])

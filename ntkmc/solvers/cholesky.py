@@ -100,7 +100,7 @@ class Factorised:
         started = time.perf_counter()
         values = check_values(values, len(self.matrix))
         with enable_x64():
-            weights = jsl.cho_solve((self.factor, True), jnp.asarray(values))
+            weights = jsl.cho_solve((self.factor, True), jax.device_put(values))
             left = np.linalg.norm(np.asarray(self.matrix @ weights) - values, axis=0)
         residual = float(
             np.max(left / np.maximum(np.linalg.norm(values, axis=0), np.finfo(float).tiny))

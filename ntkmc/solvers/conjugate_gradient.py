@@ -126,7 +126,7 @@ class Preconditioned:
         values = check_values(values, len(self.pixels[0]))
         right = values.reshape(len(values), -1)
         with enable_x64():
-            state = self._iterate(self.system, self.factor, jnp.asarray(right), progress)
+            state = self._iterate(self.system, self.factor, jax.device_put(right), progress)
         done = int(state.step)
         residuals = np.asarray(state.residuals)[:done]
         final = float(state.residual_size)

@@ -47,6 +47,7 @@ class SparseInverse:
         """Bytes the factor and its transpose occupy."""
         return sum(leaf.nbytes for leaf in jax.tree.leaves(self))
 
+    @jax.jit
     def __call__(self, vectors):
         """U' U times vectors (n, k)."""
         half = _rows_times(self.columns, self.values, vectors)
@@ -95,7 +96,8 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0, common=0.0) -> Spars
         )
     # Back to the order in which the caller has its vectors.
     columns = np.append(order, n).astype(np.int32)[columns]
-    return SparseInverse(jnp.asarray(columns), jnp.asarray(values), *_transpose(columns, values, n))
+    # Not `jnp.asarray`, which compiles a program for each shape, and each group has its own.
+    return SparseInverse(*jax.device_put((columns, values, *_transpose(columns, values, n))))
 
 
 def _factorise(kernel, ordered, columns, shift, common):
@@ -146,8 +148,8 @@ def _transpose(columns, values, n):
         used = slots < lengths[member, None]
         at = np.where(used, flipped.indptr[member, None] + slots, 0)
         rows = np.where(used, flipped.indices[at], n).astype(np.int32)
-        groups.append((jnp.asarray(rows), jnp.asarray(np.where(used, flipped.data[at], 0))))
+        groups.append((rows, np.where(used, flipped.data[at], 0)))
         members.append(member)
     places = np.empty(n, np.int32)
     places[np.concatenate(members)] = np.arange(n)
-    return tuple(groups), jnp.asarray(places)
+    return tuple(groups), places

@@ -8,9 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.integrate
+from compiled import by_operation
 
+from ntkmc import kernels
 from ntkmc.architecture import Conv, Erf, Identity, LeakyRelu, Relu
-from ntkmc.kernels import apply_dual, dual_variance, kappa_0, kappa_1
+
+apply_dual = by_operation(kernels.apply_dual, static_argnums=0)
+dual_variance = by_operation(kernels.dual_variance, static_argnums=0)
+kappa_0, kappa_1 = by_operation(kernels.kappa_0), by_operation(kernels.kappa_1)
 
 LAYERS = [Relu(), LeakyRelu(0.2), LeakyRelu(-0.3), Erf(), Identity()]
 
@@ -28,7 +33,7 @@ def gap_series(y):
 
 
 def test_arc_cosine_kernels_equal_their_formula(x64):
-    c = jnp.linspace(-1, 1, 2001)
+    c = np.linspace(-1, 1, 2001)
     theta = np.arccos(c)
     expected_0 = (math.pi - theta) / math.pi
     expected_1 = (np.sin(theta) + (math.pi - theta) * c) / math.pi
@@ -62,7 +67,7 @@ def test_gap_keeps_relative_accuracy_next_to_one(dtype, rtol, exponent, x64):
 
 def test_derivative_of_kappa_1_is_kappa_0_everywhere(x64):
     c = jnp.array([-1.0, -0.3, 0.0, 0.7, 1.0])
-    np.testing.assert_allclose(jax.vmap(jax.grad(kappa_1))(c), kappa_0(c))
+    np.testing.assert_allclose(by_operation(jax.vmap(jax.grad(kernels.kappa_1)))(c), kappa_0(c))
 
 
 def moments(layer, var_a, var_b, k):
@@ -119,7 +124,7 @@ def test_float32_agrees_with_float64(layer, x64):
     c = np.concatenate([rng.uniform(-1, 1, 500), 1 - 10.0 ** rng.uniform(-7, 0, 500)])
     gap = (var_a + var_b) / 2 - c * np.sqrt(var_a * var_b)
     narrow = [jnp.asarray(v, jnp.float32) for v in (gap, var_a, var_b)]
-    wide = [v.astype(jnp.float64) for v in narrow]
+    wide = [np.asarray(v, np.float64) for v in narrow]
     for low, high in zip(apply_dual(layer, *narrow), apply_dual(layer, *wide), strict=True):
         # gap - (sqrt a - sqrt b)^2 / 2 cancels where the variances differ: an absolute 1e-7 of it
         # becomes its square root in kappa_0
@@ -131,7 +136,7 @@ def test_float32_agrees_with_float64(layer, x64):
 
 def test_a_layer_without_a_dual_is_refused():
     with pytest.raises(TypeError, match="layer was Conv"):
-        apply_dual(Conv(3), jnp.zeros(()), jnp.ones(()), jnp.ones(()))
+        kernels.apply_dual(Conv(3), jnp.zeros(()), jnp.ones(()), jnp.ones(()))
 
 
 def erf_dual(var_a, var_b, gap):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import by_operation
 from stax import group_reference as reference
 
 from ntkmc import stax
@@ -56,15 +57,8 @@ def group_network(group="C4", padding="valid", end=GlobalAvgPool(), head=(), act
 def of_neural_tangents(network, x1, x2=None):
     kernel_fn = stax.from_architecture(network)[2]
     with enable_x64():
-        if x2 is None:  # compiled, it leaves 1e-16 of 1 - correlation where it is zero, and a root
-            found = kernel_fn(jnp.asarray(x1), None, ("nngp", "ntk"))
-        else:
-            # Optimised, it takes longer to compile than it runs, and LLVM crashes now and then.
-            quick = {"xla_backend_optimization_level": 0}
-            both = jax.jit(
-                lambda x1, x2: kernel_fn(x1, x2, ("nngp", "ntk")), compiler_options=quick
-            )
-            found = both(x1, x2)
+        # Optimised, LLVM also crashes now and then.
+        found = by_operation(kernel_fn, static_argnums=2)(x1, x2, ("nngp", "ntk"))
         return np.asarray(found.nngp), np.asarray(found.ntk)
 
 

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import by_operation
+from stax.sampling import exact_kernels
 
 import ntkmc.stax
 from ntkmc import NotEnoughMemoryError, PeriodicKernel, autoencoder, memory
@@ -35,10 +37,8 @@ def test_against_neural_tangents_and_the_closed_form(depth, kind):
     closed = dense_ntk(z.reshape(n, n).T / np.sqrt(n), depth=depth, kind=kind)
     np.testing.assert_allclose(found, closed, atol=3e-5 * (depth + 1))
     kernel_fn = ntkmc.stax.from_architecture(pointwise(depth))[2]
-    kernels = kernel_fn(jnp.asarray(z[None], jnp.float32), None, (kind, "is_reversed"))
-    # after an odd number of convolutions columns come before rows
-    order = (2, 0, 3, 1) if kernels.is_reversed else (0, 2, 1, 3)
-    theirs = np.asarray(getattr(kernels, kind))[0, 0].transpose(order).reshape(n, n)
+    theirs = exact_kernels(by_operation(kernel_fn), z[None].astype(np.float32))[kind]
+    theirs = theirs[0, 0].transpose(0, 2, 1, 3).reshape(n, n)
     np.testing.assert_allclose(found, theirs, atol=2e-3)  # float32 near equal inputs, theirs
 
 
@@ -77,7 +77,8 @@ def test_is_one_kernel_however_it_is_asked_for():
         np.testing.assert_allclose(kernel.within(jnp.asarray(points)), expected, atol=3e-3)
         expected = (images.reshape(2, -1) @ matrix).reshape(images.shape)
         np.testing.assert_allclose(kernel.matvec(jnp.asarray(images)), expected, atol=0.02)
-    expected = 0.5 * positions.dense(PIXELS, PIXELS) + 2 * patches.dense(PIXELS, PIXELS)
+    parts = [np.asarray(kernel.dense(PIXELS, PIXELS)) for kernel in (positions, patches)]
+    expected = 0.5 * parts[0] + 2 * parts[1]
     np.testing.assert_allclose(total.dense(PIXELS, PIXELS), expected, rtol=1e-6)
     assert total.common == pytest.approx(0.5 * positions.common)
     with pytest.raises(ValueError, match="the last two sides must be"):

@@ -3,8 +3,11 @@
 import jax
 import numpy as np
 import scipy.stats
+from compiled import by_operation
 
 from ntkmc._neural_tangents import neural_tangents as nt
+
+_reverse = by_operation(lambda k: k.reverse())
 
 
 def exact_kernels(kernel_fn, *inputs):
@@ -14,21 +17,23 @@ def exact_kernels(kernel_fn, *inputs):
     arrays out as they are.
     """
     k = kernel_fn(*inputs)
-    k = k.reverse() if k.is_reversed else k
+    k = _reverse(k) if k.is_reversed else k
     return {"nngp": np.asarray(k.nngp), "ntk": np.asarray(k.ntk)}
 
 
-def sample_kernels(network, x1, x2=None, many_outputs=None, draws=200, seed=0):
+def sample_kernels(network, x1, x2=None, many_outputs=None, draws=200, vmap_axes=None):
     """NNGP and NTK of each of so many networks, with a leading axis for the draws.
 
     One output of a network is one draw from the NNGP, which is 100 percent of noise; the NNGP is
     sampled from `many_outputs` if given, the same network with more channels at the end.
+    `vmap_axes` is that of neural-tangents: 0 for networks that take images one by one, which is
+    faster.
     """
-    keys = jax.random.split(jax.random.PRNGKey(seed), draws)
+    keys = jax.random.split(jax.random.PRNGKey(0), draws)
     networks = {"nngp": many_outputs or network, "ntk": network}
     samples = {}
     for get, (init_fn, apply_fn, _) in networks.items():
-        kernel_fn = nt.empirical_kernel_fn(apply_fn)
+        kernel_fn = nt.empirical_kernel_fn(apply_fn, vmap_axes=vmap_axes)
 
         def sample(key, get=get, init_fn=init_fn, kernel_fn=kernel_fn):
             return kernel_fn(x1, x2, get, init_fn(key, x1.shape)[1])

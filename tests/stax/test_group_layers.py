@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import by_operation, initialised
 from stax import group_reference as reference
 
 from ntkmc import stax
@@ -32,9 +33,7 @@ def assert_defined(k, kernels, message=""):
 
 
 class TestDefinition:
-    # Operation by operation, as neural-tangents' Relu needs (compiled as a whole, rounding leaves
-    # 1e-16 of 1 - correlation where it is zero, and its root is 1e-8). Groups of one order share
-    # what is compiled.
+    # One operation after the other: groups of one order share what is compiled.
     @pytest.mark.parametrize("order", [1, 2, 4, 8])
     def test_kernels_of_up_to_three_convolutions(self, x64, order):
         for group in (name for name, elements in POINT_GROUPS.items() if len(elements) == order):
@@ -73,7 +72,7 @@ class TestDefinition:
         x = images(2, *shape, 3)
         strides = (stride, stride)
         lifting = stax.LiftingConv(1, filter_shape, strides, padding, group, **STDS)
-        k = lifting[2](x, None, diagonal_batch=False)
+        k = by_operation(lambda x: lifting[2](x, None, diagonal_batch=False))(x)
         grid, *kernels = reference.initial(x)
         grid, kernels = reference.convolution(
             grid, kernels, matrices(group), filter_shape, stride, padding, *STDS.values()
@@ -89,16 +88,16 @@ class TestDefinition:
             stax.GroupConv(5, (3, 3), **options),
         ]
         x = images(2, 4, 4, 3)
-        k = layers[0][2](x, None, diagonal_batch=False)
         grid, *kernels = reference.initial(x)
         convolution = (matrices("D2"), (3, 3), 1, "SAME", *STDS.values())
         grid, kernels = reference.convolution(grid, kernels, *convolution, 3)
         kernels = reference.erf(kernels)
         grid, kernels = reference.convolution(grid, kernels, *convolution, 7)
-        k = layers[2][2](layers[1][2](k))
+        network = stax.serial(*layers)[2]
+        k = by_operation(lambda x: network(x, None, diagonal_batch=False))(x)
         assert_defined(k, kernels)
         assert k.shape1 == (2, 4, 4, 4, 5)
-        weights, biases = layers[2][0](jax.random.key(0), (1, 4, 4, 4, 7))[1]
+        weights, biases = initialised(layers[2][0], (1, 4, 4, 4, 7))[1]
         assert (weights.shape, biases.shape) == ((4, 3, 3, 7, 5), (5,))
 
     def test_residual_networks_and_pooling(self, x64):
@@ -118,7 +117,7 @@ class TestDefinition:
         grid, kernels = reference.convolution(grid, kernels, *convolution)
         _, branch = reference.convolution(grid, reference.erf(kernels), *convolution)
         kernels = [one + other for one, other in zip(kernels, branch, strict=True)]
-        k = jax.jit(network[2])(x)
+        k = by_operation(network[2])(x)
         for name, kernel in zip(("nngp", "ntk"), kernels, strict=True):
             np.testing.assert_allclose(getattr(k, name), kernel.mean((2, 3)), rtol=1e-12)
         np.testing.assert_allclose(k.cov1, np.diag(k.nngp), rtol=1e-12)
@@ -132,7 +131,8 @@ class TestDefinition:
             stax.AvgPool((2, 2, 1), (2, 2, 1)),
             stax.GroupConv(1, (3, 3), **options),
         ]
-        k = stax.serial(*layers)[2](x, None, diagonal_batch=False)
+        network = stax.serial(*layers)[2]
+        k = by_operation(lambda x: network(x, None, diagonal_batch=False))(x)
         grid, *kernels = reference.initial(x)
         convolution = (matrices("C4"), (3, 3), 1, "SAME", *STDS.values())
         grid, kernels = reference.convolution(grid, kernels, *convolution)
@@ -153,8 +153,8 @@ class TestDefinition:
             stax.GroupConv(1, (3, 3), padding="SAME", group="D1", **STDS),
         ]
         x1, x2 = images(2, 5, 5, 2), images(1, 5, 5, 2, seed=1)
-        full = jax.jit(stax.serial(*layers)[2])(x1, x2)
-        flat = jax.jit(stax.serial(*layers, stax.Flatten())[2])(x1, x2)
+        full = by_operation(stax.serial(*layers)[2])(x1, x2)
+        flat = by_operation(stax.serial(*layers, stax.Flatten())[2])(x1, x2)
         diagonal = stax.serial(*layers)[2]
         kept = jax.eval_shape(lambda a, b: diagonal(a, b, diagonal_spatial=True), x1, x2)
         assert kept.ntk.shape == (2, 1, 3, 3, 2)
@@ -186,12 +186,15 @@ class TestSymmetry:
             stax.GroupPool(),
             stax.GlobalAvgPool(),
         )[2]
+        kernels = by_operation(lambda *pair: network(*pair, ("nngp", "ntk")))
         one, other = (
-            jnp.concatenate(turned(group, images(1, 3, 3, 1, seed=seed))).astype(precision)
+            np.concatenate(turned(group, np.asarray(images(1, 3, 3, 1, seed=seed)))).astype(
+                precision
+            )
             for seed in (0, 1)
         )
         for pair in ((one, one), (one, other)):
-            for found in network(*pair, ("nngp", "ntk")):
+            for found in kernels(*pair):
                 assert found.dtype == precision
                 every = np.full((len(group), len(group)), found[0, 0])
                 np.testing.assert_allclose(found, every, rtol=tolerance)
@@ -311,14 +314,14 @@ class TestRefusals:
             with pytest.raises(ValueError, match=words):
                 apply_fn((), x)
         with pytest.raises(ValueError, match=words):
-            kernel_fn(x, None, "ntk")
+            jax.eval_shape(lambda x: kernel_fn(x, None, "ntk"), x)
 
     @pytest.mark.parametrize(
         ("layer", "shape"), [(LIFTING, (1, 4, 4)), (GROUP, (1, 4, 4, 4))], ids=["lift", "group"]
     )
     def test_other_channels(self, layer, shape):
         name, two, three = layer[0].__name__, (*shape, 2), (*shape, 3)
-        params = layer[0](jax.random.key(0), two)[1]
+        params = initialised(layer[0], two)[1]
         words = f"{name}: .*{re.escape(str(three))} and the weights were made for 2 chan.*; pass"
         with pytest.raises(ValueError, match=words):
             layer[1](params, np.ones(three, np.float32))
@@ -332,7 +335,7 @@ class TestRefusals:
         x = np.ones((1, 4, 4, 2), np.float32)
         holed = x.copy()
         holed[0, 1, 2, 0] = value
-        params = LIFTING[0](jax.random.key(0), x.shape)[1]
+        params = initialised(LIFTING[0], x.shape)[1]
         words = "LiftingConv: the inputs hold values that are NaN or infinite; fill in or drop"
         for inputs in ((holed, None), (holed, x), (x, holed)):
             with pytest.raises(ValueError, match=words):
@@ -352,9 +355,9 @@ class TestRefusals:
         lifting = stax.LiftingConv(4, (3, 3), padding="SAME", group="C2")
         init_fn, apply_fn, _ = stax.serial(lifting, stax.Erf())
         x1, x2 = images(3, 2, 4, 1), images(2, 2, 4, 1, seed=1)
-        params = init_fn(jax.random.key(0), x1.shape)[1]
+        params = initialised(init_fn, x1.shape)[1]
 
-        @jax.jit
+        @by_operation
         def traced(x1, x2):
             first = lifting[2](x1, x2)
             own = lifting[2](x1, None, diagonal_batch=False)

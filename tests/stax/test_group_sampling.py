@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+from compiled import by_operation
 from stax.sampling import assert_agrees, exact_kernels, sample_kernels, z_scores
 
 from ntkmc import stax
@@ -21,9 +22,11 @@ def layers(channels=1):
 def test_mean_of_finite_networks():
     x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 3, 4, 1)), jnp.float32)
     network = stax.serial(*layers())
-    exact = exact_kernels(network[2], x)
+    exact = exact_kernels(by_operation(network[2]), x)
     assert exact["ntk"].shape == (2, 2, 1, 1, 2, 2, 2, 2)
-    samples = sample_kernels(network, x, many_outputs=stax.serial(*layers(32)), draws=100)
+    samples = sample_kernels(
+        network, x, many_outputs=stax.serial(*layers(32)), draws=100, vmap_axes=0
+    )
     assert_agrees(samples, exact)
 
     def counts_the_lifting_layer_twice(x):
@@ -31,5 +34,5 @@ def test_mean_of_finite_networks():
         k = lifting[2](x)
         return stax.serial(*others)[2](k.replace(ntk=2 * k.ntk))
 
-    wrong = exact_kernels(counts_the_lifting_layer_twice, x)
+    wrong = exact_kernels(by_operation(counts_the_lifting_layer_twice), x)
     assert z_scores(samples["ntk"], wrong["ntk"]).max() > 10

@@ -6,10 +6,10 @@ In its notation the first weights are not divided by the number of inputs, hence
 import itertools
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import by_operation
 from stax.sampling import exact_kernels
 
 from ntkmc import stax
@@ -56,7 +56,7 @@ class TestAppendixB:
         rows, columns = (side.ravel() for side in np.indices((2, 4)))
         readout = stax.CompletionReadout(rows, columns)
         network = stax.serial(fully_connected(slope, depth, 3, 2), readout)
-        ntk = network[2](jnp.asarray(z), None, "ntk")
+        ntk = by_operation(lambda z: network[2](z, None, "ntk"))(z)
         expected = np.kron(np.eye(2), kappa(slope, depth, z @ z.T))
         # At correlation 1 a rounding of 1e-16 is 1e-8 in the derivative of the dual.
         np.testing.assert_allclose(ntk, expected, atol=1e-6)
@@ -66,7 +66,8 @@ class TestAppendixB:
         y = np.array([[np.nan, 0.5, 0.3], [0.1, 0.2, np.nan], [0.4, np.nan, np.nan]])
         observed, missing = np.argwhere(~np.isnan(y)), np.argwhere(np.isnan(y))
         network = fully_connected(0.0, 1, features=3, rows=3)
-        kernel_fn = stax.serial(network, stax.CompletionReadout(*observed.T))[2]
+        readout = stax.CompletionReadout(*observed.T)
+        kernel_fn = by_operation(stax.serial(network, readout)[2], static_argnums=2)
         z = jnp.eye(3)
         one, zero = 2.0, 1 / np.pi  # kappa(1) and kappa(0)
         expected = np.array(
@@ -106,7 +107,7 @@ class TestAppendixB:
             )
             entries = np.stack([np.zeros(9, int), np.arange(9)], axis=1)
             kernel_fn = stax.serial(network, stax.CompletionReadout(*entries.T))[2]
-            ntk = np.asarray(kernel_fn(jnp.asarray(z), None, "ntk"))
+            ntk = np.asarray(by_operation(lambda z, f=kernel_fn: f(z, None, "ntk"))(z))
             np.testing.assert_allclose(ntk, z @ z.T, atol=1e-12)
             regression = ntk[:, :5] @ np.linalg.pinv(ntk[:5, :5], rcond=1e-10) @ labels
             least_norm = np.linalg.pinv(z[:5]) @ labels
@@ -130,13 +131,13 @@ class TestAppendixE:
         network = fully_connected(0.0, 1, features=drugs, rows=genes)
         kernel_fn = stax.serial(network, stax.CompletionReadout(*observed.T))[2]
         z = jnp.eye(drugs)
-        compiled = jax.jit(
+        compiled = by_operation(
             lambda z: [
                 kernel_fn(z, None, "ntk", entries=(left, observed)) for left in (observed, missing)
             ]
         )
         within, across = compiled(z)
-        filled = np.asarray(across @ jnp.linalg.solve(within, y.reshape(-1)))
+        filled = np.asarray(across) @ np.linalg.solve(within, y.reshape(-1))
         scaled_mean = y.sum(axis=1) / (2 * np.pi - 1 + seen)
         expected = np.repeat(scaled_mean, drugs - seen)
         np.testing.assert_allclose(filled, expected, rtol=1e-6)  # 1e-8 of the derivative at 1
@@ -166,7 +167,8 @@ def of_prior(network, z):
     """NTK (H, W, H, W), read entry by entry, of a prior (channels, H, W)."""
     m, n = z.shape[1:]
     readout = stax.CompletionReadout(*(side.ravel() for side in np.indices((m, n))))
-    ntk = stax.serial(network, readout)[2](jnp.asarray(z.transpose(1, 2, 0))[None], None, "ntk")
+    kernel_fn = stax.serial(network, readout)[2]
+    ntk = by_operation(lambda z: kernel_fn(z, None, "ntk"))(z.transpose(1, 2, 0)[None])
     return np.asarray(ntk).reshape(m, n, m, n)
 
 
@@ -218,12 +220,12 @@ class TestAppendixL:
         """A kernel before the layer, and as (H, W, H, W)."""
         z = np.random.default_rng(0).standard_normal((1, 4, 4, 2))
         conv = stax.Conv(1, (3, 3), padding="CIRCULAR")
-        k = jax.jit(stax.serial(conv, stax.Relu(), conv)[2])(jnp.asarray(z))
+        k = by_operation(stax.serial(conv, stax.Relu(), conv)[2])(z)
         return k, np.asarray(k.ntk)[0, 0].transpose(0, 2, 1, 3)
 
     @staticmethod
     def check(layer, before, expected):
-        after = exact_kernels(layer[2], before)["ntk"][0, 0].transpose(0, 2, 1, 3)
+        after = exact_kernels(by_operation(layer[2]), before)["ntk"][0, 0].transpose(0, 2, 1, 3)
         assert after.shape == expected.shape
         np.testing.assert_allclose(after, expected, atol=1e-13)
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from compiled import by_operation, initialised
 from stax.sampling import exact_kernels
 
 from ntkmc import stax
@@ -65,9 +66,8 @@ def with_covariance(same, different, shape):
 @pytest.mark.parametrize(
     ("case", "transform", "tolerance"),
     [
-        *(pytest.param(case, lambda f: f, 1e-13, id=f"{case}, by operation") for case in CASES),
-        # neural-tangents finds 1 - correlation by subtraction. Where it is zero, what XLA fuses
-        # leaves 1e-16 of it, and a square root makes that 1e-8.
+        *(pytest.param(case, by_operation, 1e-13, id=f"{case}, by operation") for case in CASES),
+        # What XLA fuses is rounded differently; see `by_operation`.
         pytest.param("bilinear", jax.jit, 1e-7, id="bilinear, compiled as a whole"),
     ],
 )
@@ -85,10 +85,15 @@ def test_approaches_the_periodic_kernel_with_more_channels(x64, case):
     network, shape, prior = CASES[case]
     exact = periodic(network, shape, prior)
     kernel_fn = jax.jit(stax.from_architecture(network)[2])
+    sample = jax.jit(
+        lambda seed, channels: prior.sample(jax.random.key(seed), (*shape, channels)),
+        static_argnums=1,
+    )
     errors = {}
     for channels in (100, 6400):
+        # So many channels again and again, up to 6400: the covariance is the same.
         samples = [
-            of_prior(kernel_fn, prior.sample(jax.random.key(seed), (*shape, channels)))
+            of_prior(kernel_fn, np.tile(sample(seed, channels), 6400 // channels))
             for seed in range(32)
         ]
         for kind, truth in exact.items():
@@ -108,7 +113,7 @@ def test_finite_network_is_the_architecture(padding):
     network = Sequential([*layers, Conv(5, 1, padding), Downsample(2)])
     init_fn, apply_fn, _ = stax.from_architecture(network, width=3)
     x = np.random.default_rng(0).standard_normal((2, 6, 8, 2))
-    shape, params = init_fn(jax.random.key(0), x.shape)
+    shape, params = initialised(init_fn, x.shape)
     first, second = (np.asarray(p[0], float) for p in params if len(p))
     assert (first.shape, second.shape) == ((3, 3, 2, 3), (5, 5, 3, 1))
     mode = {"circular": "wrap", "same": "constant", "reflect": "mirror"}[padding]
@@ -137,7 +142,7 @@ def test_finite_network_is_the_architecture(padding):
         hidden = convolve(image, first)[::2, ::2]
         hidden = np.sqrt(2 / 1.04) * np.where(hidden > 0, hidden, 0.2 * hidden)
         expected.append(convolve(upsample(hidden), second)[::2, ::2])
-    outputs = apply_fn(params, jnp.asarray(x))
+    outputs = by_operation(apply_fn)(params, x)
     assert outputs.shape == shape == (2, 3, 4, 1)
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
@@ -146,7 +151,7 @@ def test_goes_on_with_other_layers():
     network = stax.from_architecture(autoencoder(1, 1))
     init_fn, apply_fn, kernel_fn = stax.serial(network, stax.CompletionReadout([0, 3], [1, 2]))
     z = jnp.asarray(np.random.default_rng(0).standard_normal((1, 4, 4, 2)))
-    shape, params = init_fn(jax.random.key(0), z.shape)
+    shape, params = initialised(init_fn, z.shape)
     assert jax.eval_shape(apply_fn, params, z).shape == shape == (2, 1)
     assert jax.eval_shape(kernel_fn, z).ntk.shape == (2, 2)
 

@@ -1,9 +1,12 @@
 """Kernels of the resampling layers: L K L', in every form in which neural-tangents keeps K."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import by_operation
 from stax.sampling import assert_agrees, exact_kernels, sample_kernels, z_scores
 
 from ntkmc import stax
@@ -31,9 +34,10 @@ def images(*shape, seed=0):
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape))
 
 
+@functools.cache  # of float64, in all tests
 def matrix(layer, side):
     """The layer's L on an axis of this length: what it makes of each unit vector."""
-    return np.asarray(layer[1]((), jnp.eye(side)[:, :, None])[:, :, 0]).T
+    return np.asarray(by_operation(layer[1])((), np.eye(side)[:, :, None])[:, :, 0]).T
 
 
 def resampled(layer, mat, sides, batch_ndim=2):
@@ -47,11 +51,16 @@ def resampled(layer, mat, sides, batch_ndim=2):
 def before(*layers, **options):
     """Kernels (a `Kernel`) that a network gives to the next layer."""
     x1, x2 = images(2, 3, 4, 2), images(3, 3, 4, 2, seed=1)
-    # Compiled as a whole, which takes a fraction of the time of one operation after the other.
-    return jax.jit(lambda *x: stax.serial(*layers)[2](*x, **options))(x1, x2)
+    return kernel_fn_of(*layers, **options)(x1, x2)
+
+
+@functools.cache
+def kernel_fn_of(*layers, **options):
+    return by_operation(lambda *x: stax.serial(*layers)[2](*x, **options))
 
 
 CONV = stax.Conv(1, (3, 2), padding="SAME")
+reverse = by_operation(lambda k: k.reverse())
 
 
 class TestExact:
@@ -59,9 +68,9 @@ class TestExact:
     def test_covariances(self, x64, layer, n_convs):
         k = before(*[CONV, stax.Relu()] * n_convs, stax.Identity(), diagonal_spatial=False)
         assert k.is_reversed == (n_convs == 1)
-        after = jax.jit(layer[2])(k)
+        after = by_operation(layer[2])(k)
         assert after.is_reversed == k.is_reversed
-        k, plain = (kernel.reverse() if n_convs == 1 else kernel for kernel in (k, after))
+        k, plain = (reverse(kernel) if n_convs == 1 else kernel for kernel in (k, after))
         for name in ARRAYS:
             mat = getattr(k, name)
             if mat.ndim == 0:  # the NTK of no weights
@@ -77,13 +86,13 @@ class TestExact:
     def test_full_batch_covariance(self, x64, layer):
         k = before(CONV, CONV, diagonal_batch=False)
         expected = resampled(layer, k.cov1, (3, 4))
-        np.testing.assert_allclose(jax.jit(layer[2])(k).cov1, expected, atol=1e-14)
+        np.testing.assert_allclose(by_operation(layer[2])(k).cov1, expected, atol=1e-14)
 
     def test_one_input_batch(self, x64, layer):
-        k = jax.jit(stax.serial(CONV, CONV, layer)[2])(images(2, 3, 4, 2))
+        k = by_operation(stax.serial(CONV, CONV, layer)[2])(images(2, 3, 4, 2))
         assert k.cov2 is None
-        same = jnp.arange(2)
-        np.testing.assert_allclose(k.nngp[same, same], k.cov1, rtol=1e-12)
+        same = np.arange(2)
+        np.testing.assert_allclose(np.asarray(k.nngp)[same, same], k.cov1, rtol=1e-12)
 
     @pytest.mark.parametrize("name", SELECTING)
     def test_diagonal_only(self, x64, name):
@@ -94,7 +103,7 @@ class TestExact:
         assert not full.diagonal_spatial
         np.testing.assert_allclose(diagonal.ntk, np.einsum("abwwhh->abhw", full.ntk), rtol=1e-12)
         flat = before(*layers, stax.Flatten()).ntk
-        np.testing.assert_allclose(flat, diagonal.ntk.mean((2, 3)), rtol=1e-12)
+        np.testing.assert_allclose(flat, np.mean(diagonal.ntk, (2, 3)), rtol=1e-12)
 
     @pytest.mark.parametrize("name", ["half-pixel", "aligned corners"])
     def test_interpolation_asks_for_all_covariances(self, name):
@@ -111,8 +120,8 @@ class TestExact:
         pool = stax.serial(stax.AvgPool((2, 2)), stax.Flatten())[2]
         pooled = stax.serial(local, LAYERS[name], stax.AvgPool((2, 2)), stax.Flatten())[2]
         resized = stax.serial(local, LAYERS[name], stax.Identity())[2]
-        expected = jax.jit(lambda x: pool(resized(x, diagonal_spatial=False)).nngp)(x)
-        np.testing.assert_allclose(jax.jit(pooled)(x).nngp, expected, rtol=1e-12)
+        expected = by_operation(lambda x: pool(resized(x, diagonal_spatial=False)).nngp)(x)
+        np.testing.assert_allclose(by_operation(pooled)(x).nngp, expected, rtol=1e-12)
 
     @pytest.mark.parametrize("ours_and_theirs", ["nearest", "bilinear"])
     def test_agrees_with_image_resize(self, x64, ours_and_theirs):
@@ -121,7 +130,7 @@ class TestExact:
         x1, x2 = images(2, 3, 2, 2), images(1, 3, 2, 2, seed=1)
         # Behind two convolutions: ImageResize does not look at whether axes are reversed.
         kernels = [
-            jax.jit(stax.serial(CONV, stax.Relu(), CONV, up, stax.Relu())[2])(x1, x2)
+            by_operation(stax.serial(CONV, stax.Relu(), CONV, up, stax.Relu())[2])(x1, x2)
             for up in (ours[ours_and_theirs], resize)
         ]
         for name in ARRAYS:
@@ -131,13 +140,16 @@ class TestExact:
     @pytest.mark.parametrize("name", ["nearest", "half-pixel"])
     def test_volumes_and_signals(self, x64, name):
         layer = LAYERS[name]
+
+        @by_operation
+        def both(x):
+            return layer[2](stax.Identity()[2](x, diagonal_spatial=False)), layer[1]((), x)
+
         for shape, subscripts in (
             ((1, 3, 2), "apc,bqc->abpq"),
             ((2, 3, 1, 2, 1), "apqrc,bstuc->abpsqtru"),
         ):
-            x = images(*shape)
-            k = layer[2](stax.Identity()[2](x, diagonal_spatial=False))
-            y = np.asarray(layer[1]((), x))
+            k, y = both(images(*shape))
             expected = np.einsum(subscripts, y, y) / shape[-1]
             np.testing.assert_allclose(k.nngp, expected, atol=1e-13)
 
@@ -146,11 +158,17 @@ class TestExact:
         x = np.array(images(2, 3, 4, 2))
         x[0, 1, :2] = x[1, :, 1] = 100.0
         network = stax.serial(layer, stax.Identity())
-        masked = network[2](jnp.asarray(x), None, mask_constant=100.0, diagonal_spatial=False)
-        zeros = network[2](jnp.where(x == 100, 0, x), None, diagonal_spatial=False)
-        np.testing.assert_allclose(masked.nngp, zeros.nngp, atol=1e-14)
-        y = layer[1]((), jnp.asarray(x), mask_constant=100.0)
-        np.testing.assert_array_equal(masked.mask1[..., :1], y.mask[..., :1])
+
+        @by_operation
+        def compiled(x):
+            masked = network[2](x, None, mask_constant=100.0, diagonal_spatial=False)
+            zeros = network[2](jnp.where(x == 100, 0, x), None, diagonal_spatial=False)
+            y = layer[1]((), x, mask_constant=100.0)
+            return masked.nngp, zeros.nngp, masked.mask1[..., :1], y.mask[..., :1]
+
+        masked, zeros, mask_of_kernel, mask_of_output = compiled(x)
+        np.testing.assert_allclose(masked, zeros, atol=1e-14)
+        np.testing.assert_array_equal(mask_of_kernel, mask_of_output)
 
 
 class TestTransformations:
@@ -158,11 +176,12 @@ class TestTransformations:
     def test_jit_batches_and_prediction(self, name):
         network = stax.serial(CONV, stax.Relu(), LAYERS[name], CONV)
         x, test, y = images(4, 3, 2, 1), images(2, 3, 2, 1, seed=1), images(4, 1, seed=2)
-        for one, other in zip(
-            jax.jit(lambda x: network[2](x, None, ("nngp", "ntk")))(x),
-            network[2](x, None, ("nngp", "ntk")),
-            strict=True,
-        ):
+        inner = stax.serial(CONV, stax.Relu())[2]
+        k = by_operation(lambda x: inner(x, None, diagonal_spatial=False))(x)
+        by_itself = by_operation(CONV[2])(LAYERS[name][2](k))
+        traced = jax.jit(network[2])(x)
+        for get in ("nngp", "ntk"):
+            one, other = getattr(traced, get), getattr(by_itself, get)
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
         kernel_fn = stax.serial(network, stax.GlobalAvgPool())[2]
         train, cross = jax.jit(lambda *x: (kernel_fn(x[0], None).ntk, kernel_fn(*x).ntk))(x, test)
@@ -196,13 +215,15 @@ class TestSampled:
         x = images(2, 3, 2, 1).astype(jnp.float32)
         if name == "half-pixel, circular":
             x = x[:, -2:, :1]  # three times larger is large enough
-        samples = sample_kernels(network(name), x, many_outputs=network(name, 64), draws=100)
+        samples = sample_kernels(
+            network(name), x, many_outputs=network(name, 64), draws=100, vmap_axes=0
+        )
         assert_agrees(samples, exact_kernels(jax.jit(network(name)[2]), x))
 
     def test_would_see_another_convention(self):
         x = images(1, 3, 2, 1).astype(jnp.float32)
         wrong = exact_kernels(jax.jit(network("half-pixel")[2]), x)
-        samples = sample_kernels(network("aligned corners"), x, draws=50)
+        samples = sample_kernels(network("aligned corners"), x, draws=50, vmap_axes=0)
         assert z_scores(samples["ntk"], wrong["ntk"]).max() > 10
 
     def test_monte_carlo_kernel_fn(self):
