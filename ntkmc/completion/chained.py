@@ -1,85 +1,17 @@
-r"""Chained regression: each column from all others, by kernels between rows, in rounds.
-
-Where the others are missing they are filled in by the last round. A row in which column k was
-filled in with the help of column j must not be asked how well j is predicted from k: leave-one-out
-errors would be far too small. So for column j every row has the features that it would have if
-its own value of j were its leave-one-out prediction: each filled-in k of it is predicted once more,
-exactly, with that value replaced, and to first order for the other filled-in ones that j has
-a part in. Then leave-one-out errors are honest, and choose ridges, kernels and their weights.
-
-Which features matter is learned, too: each is scaled by the root of the mean squared derivative of
-the column's regression along it, the diagonal of the average gradient outer product (Radhakrishnan,
-Beaglehole, Pandit and Belkin, "Mechanism for feature learning in neural networks and
-backpropagation-free machine learning models", Science 2024).
-"""
+"""A table's columns, each regressed on all others by kernels between rows, in rounds."""
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
-import scipy.optimize
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
-from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.completion import column_regression as regression
 from ntkmc.completion.calibration import Calibration
-from ntkmc.completion.row_kernels import FAMILIES, TOGETHER, Rows
+from ntkmc.completion.padding import BLOCK, pad, padded_size, widen
+from ntkmc.completion.row_kernels import Rows
 from ntkmc.completion.table_prior import Table
-
-ROUNDS = 3
-
-# Rows that a column is regressed on in all rounds but the last, and that kernels are chosen by:
-# what is filled in early need not be as good as what is filled in last, which all rows have a part
-# in.
-_EARLY_ROWS = 512
-_CHOOSING_ROWS = 256
-_LEAST, _BLOCK = 64, 256  # rows
-_LEAST_TOGETHER = 10  # rows
-_LEAST_SCALE = 0.05  # of a feature that the regression does not depend on
-_LEAST_WEIGHT = 0.05  # of a member, relative to their sum
-
-
-@dataclasses.dataclass(frozen=True)
-class Warp:
-    """Features of a column: the mean of its value and of its standardised rank.
-
-    Heavy tails count for less, and thresholds are dense both where values are and where they could
-    be. It is monotone, and linear between the values that were seen.
-
-    Attributes
-    ----------
-    values, images : one pair of arrays for each column.
-    """
-
-    values: list[np.ndarray]
-    images: list[np.ndarray]
-
-    @classmethod
-    def of(cls, table: Table) -> "Warp":
-        """From the observed values of standardised columns."""
-        pairs = [_warped(column[~np.isnan(column)]) for column in table.T]
-        return cls(*(list(side) for side in zip(*pairs, strict=True)))
-
-    def __call__(self, table: Float[np.ndarray, "... f"]) -> Float[np.ndarray, "... f"]:
-        """Features of a completed table."""
-        pairs = zip(self.values, self.images, strict=True)
-        columns = [np.interp(table[..., k], *pair) for k, pair in enumerate(pairs)]
-        return np.stack(columns, axis=-1)
-
-    @property
-    def span(self) -> Float[np.ndarray, " f"]:
-        """(f,), the range of each feature."""
-        return np.array([image[-1] - image[0] for image in self.images])
-
-
-def _warped(column):
-    values, count = np.unique(column, return_counts=True)
-    rank = np.cumsum(count) - count / 2
-    rank -= np.average(rank, weights=count)
-    size = np.sqrt(np.average(np.square(rank), weights=count))
-    # Of two values one is as far from the other as the other from the one, whatever their ranks.
-    return values, values if len(values) <= 2 else (values + rank / size) / 2
+from ntkmc.completion.warp import Warp
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +52,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Chained:
-    """Each column from all others, by kernels between rows; see the module.
+    """Each column from all others, by kernels between rows; see `chained_fit`.
 
     Attributes
     ----------
@@ -144,20 +76,21 @@ class Chained:
         filled, shares = np.where(missing, 0.0, table), np.ones(table.shape)
         # A row of which nothing is known has the columns' means.
         asked = missing & ~missing.all(axis=1, keepdims=True)
-        span = _widen(self.warp.span)
+        span = widen(self.warp.span)
         with enable_x64():
-            for columns, error in zip(self.rounds, map(_widen, self.errors), strict=True):
-                features, unknown = _widen(self.warp(filled)), _widen(missing)
+            for columns, error in zip(self.rounds, map(widen, self.errors), strict=True):
+                features, unknown = widen(self.warp(filled)), widen(missing)
                 filled, last = filled.copy(), columns is self.rounds[-1]
                 for k in np.flatnonzero(asked.any(axis=0)):
                     its, which = columns[k], np.flatnonzero(asked[:, k])
-                    for start in range(0, len(which), _BLOCK):
-                        some = which[start : start + _BLOCK]
-                        padded = _pad(some, _padded(len(some)))
+                    share_of = _share(its, error, span) if last else None
+                    for start in range(0, len(which), BLOCK):
+                        some = which[start : start + BLOCK]
+                        padded = pad(some, padded_size(len(some)))
                         rows = Rows(features[padded], unknown[padded] * error)
                         filled[some, k] = _predict(its, rows, error, span)[: len(some)]
-                        if last:
-                            shares[some, k] = _share(its, rows, error, span)[: len(some)]
+                        if share_of:
+                            shares[some, k] = share_of(rows)[: len(some)]
         return filled, self.calibration.std(shares)
 
     def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "Chained":
@@ -175,205 +108,9 @@ def _predict(column, rows, error, span):
     return np.clip(predicted, column.low, column.high)
 
 
-def _share(column, rows, error, span):
-    """By the member with the largest weight."""
+def _share(column, error, span):
+    """What is left of the variance of rows, by the member with the largest weight."""
     first = column.members[0]
-    args = rows, column.training(error), column.real, first.scales, span, first.ridge
-    return np.asarray(regression.left_share(first.family, *args))
-
-
-def predicted_bytes(rows: int, features: int) -> int:
-    """Most that `fit_chained` allocates."""
-    changes, training = 4 * rows * features**2, ROUNDS * rows * features * (features + TOGETHER)
-    return 8 * (changes + 2 * training + 8 * rows**2)
-
-
-def fit_chained(table: Table, owner: Int[np.ndarray, " f"], step: Callable[[], None]) -> Chained:
-    """Fit all columns, in rounds.
-
-    Parameters
-    ----------
-    table : (m, f), standardised, NaN where missing.
-    owner : (f,), features with the same owner tell all about one another and are not used for that.
-    step : called for each round of each column.
-
-    Raises
-    ------
-    NotEnoughMemoryError : before allocating.
-    """
-    memory.require(
-        predicted_bytes(*table.shape),
-        f"a chained regression of {table.shape[0]} rows and {table.shape[1]} features",
-        "lower prior_rows, or pass chained=False",
-    )
-    with enable_x64():
-        return _Fit(table, owner).run(step)
-
-
-class _Fit:
-    """What changes from round to round."""
-
-    def __init__(self, table, owner):
-        self.table, self.missing = table, np.isnan(table)
-        count = table.shape[1]
-        self.warp = Warp.of(table)
-        self.span = _widen(self.warp.span)
-        self.filled = np.where(self.missing, 0.0, table)
-        self.error = np.ones(count)
-        self.left_out = np.full(table.shape, np.nan)
-        self.shares = np.ones(table.shape)
-        # Of columns that are hardly ever observed together there is nothing to learn from.
-        together = (~self.missing).T.astype(int) @ ~self.missing
-        self.others = (owner[:, None] != owner) & (together >= _LEAST_TOGETHER)
-        self.scales = [self.others.astype(float)]
-        # [i, j, k]: what is added to the filled-in k of row i if its j is replaced.
-        self.change = np.zeros((*table.shape, count))
-
-    def run(self, step) -> Chained:
-        rounds, errors = [], []
-        for number in range(ROUNDS):
-            fits, last = [], number == ROUNDS - 1
-            for j in range(self.table.shape[1]):
-                fits.append(self._fit_column(j, last))
-                step()
-            rounds.append([column for column, *_ in fits])
-            errors.append(self.error)
-            if not last:
-                self._fill(fits)
-        calibration = Calibration.of(self.table, self.left_out, self.shares)
-        std = calibration.std(self.shares)
-        return Chained(self.warp, rounds, errors, calibration, self.left_out, std)
-
-    def _fit_column(self, j, last):
-        """The column, predictions for all rows and, but the last time, their derivatives."""
-        count, observed = len(self.table), ~self.missing
-        most = count if last else min(_EARLY_ROWS, count)
-        size = _padded(min(int(observed.sum(axis=0).max()), most))
-        everyone, known = np.flatnonzero(observed[:, j]), _spaced(observed[:, j], most)
-        # Those that choose come first, evenly spaced.
-        first = np.linspace(0, len(known) - 1, min(_CHOOSING_ROWS, len(known))).astype(int)
-        known = np.concatenate([known[first], np.delete(known, first)])
-        mean = self.table[everyone, j].mean()
-        values = self.table[known, j] - mean
-        features = _widen(self.warp(self.filled + self.change[:, j]))
-        unknown, error = _widen(self.missing), _widen(self.error)
-        padded = _pad(np.arange(count), _padded(count))
-        real = np.arange(size) < len(known)
-        problem = regression.Problem(
-            Rows(features[padded], unknown[padded] * error),
-            _pad(known, size),
-            real,
-            _pad(values, size) * real,
-            self.span,
-        )
-        tried = self._choose(problem, j, len(first))
-        solved = []
-        for family, scales, ridge in tried:
-            its = regression.solve(family, problem, scales, ridge)
-            solved.append(regression.Solution(*(np.asarray(one) for one in its)))
-        left = np.stack([values - one.errors[: len(known)] for one in solved], axis=1)
-        weights = scipy.optimize.nnls(left, values)[0]
-        members = sorted(
-            (
-                Member(family, scales, ridge, np.where(real, one.alpha, 0), weight)
-                for (family, scales, ridge), one, weight in zip(tried, solved, weights, strict=True)
-            ),
-            key=lambda one: -one.weight,
-        )
-        predicted = mean + sum(w * one.predicted for w, one in zip(weights, solved, strict=True))
-        predicted = predicted[:count]
-        # Rows that it was not fitted to have no part in what they are predicted with.
-        self.left_out[everyone, j] = predicted[everyone]
-        self.left_out[known, j] = mean + left @ weights
-        self.shares[known, j] = solved[int(np.argmax(weights))].shares[: len(known)]
-        low, high = self.table[everyone, j].min(), self.table[everyone, j].max()
-        training = features[problem.observed], unknown[problem.observed]
-        column = Column(*training, real, mean, low, high, members)
-        slopes = np.zeros_like(self.table)
-        for one in [] if last else members:
-            its = regression.slopes(one.family, problem, one.alpha, one.scales)
-            slopes += one.weight * np.asarray(its)[:count, : slopes.shape[1]]
-        return column, predicted, slopes
-
-    def _choose(self, problem, j, count):
-        """Up to three members: families with a ridge, and all scales that there are by now."""
-        size = min(_CHOOSING_ROWS, len(problem.real))
-        tried, errors = [], []
-        for all_scales in self.scales:
-            scales = _widen(all_scales[j])
-            best, apart = regression.choose(problem, scales, size)
-            for family, at, its in zip(FAMILIES, np.asarray(best), np.asarray(apart), strict=True):
-                tried.append((family, scales, float(regression.RIDGES[at])))
-                errors.append(its[:count])
-        values = problem.values[:count]
-        weights = scipy.optimize.nnls(values[:, None] - np.stack(errors, axis=1), values)[0]
-        kept = np.argsort(-weights)[: len(FAMILIES)]
-        kept = kept[weights[kept] > _LEAST_WEIGHT * weights.sum()]
-        if kept.size:
-            return [tried[one] for one in kept]
-        return [tried[int(np.argmin([its @ its for its in errors]))]]
-
-    def _fill(self, fits):
-        """Fill in what is missing, and find what each value has to do with that."""
-        table, missing = self.table, self.missing
-        count = table.shape[1]
-        features = self.warp(self.filled)
-        replaced = np.where(missing, features, self.warp(np.where(missing, 0, self.left_out)))
-        moved = np.stack([self.warp(self.filled + self.change[:, j]) for j in range(count)], axis=1)
-        moved -= features[:, None]
-        filled, change = self.filled.copy(), np.zeros_like(self.change)
-        error, unknown = _widen(self.error), _widen(missing)
-        wide, new = _widen(features), _widen(replaced)
-        for k, (column, predicted, slopes) in enumerate(fits):
-            which = np.flatnonzero(missing[:, k])
-            if not which.size:
-                continue
-            padded = _pad(which, _padded(len(which)))
-            there = Rows(wide[padded], unknown[padded] * error)
-            effect = np.zeros((len(which), count))
-            for one in column.members:
-                args = there, new[padded], column.training(error), one.alpha, one.scales, self.span
-                its = np.asarray(regression.predict_replaced(one.family, *args))
-                effect += one.weight * its[: len(which), :count]
-            effect += column.mean - predicted[which, None]
-            # By way of the others that are filled in.
-            effect += np.einsum("il,ijl->ij", slopes[which] * missing[which], moved[which])
-            change[which, :, k] = np.where(missing[which], 0, effect)
-            filled[which, k] = np.clip(predicted[which], column.low, column.high)
-        self.filled, self.change = filled, change
-        residual = table - self.left_out
-        self.error = np.sqrt(np.minimum(np.nanmean(np.square(residual), axis=0), 1))
-        scales = np.zeros((count, count))
-        for j, (_, _, slopes) in enumerate(fits):
-            scales[j] = np.sqrt(np.mean(np.square(slopes[~missing[:, j]]), axis=0))
-        scales = np.maximum(scales / self._size(scales), _LEAST_SCALE) * self.others
-        self.scales = [self.others.astype(float), scales / self._size(scales)]
-
-    def _size(self, scales):
-        """Root mean square over the others, (f, 1); one where there are none."""
-        count = np.maximum(self.others.sum(axis=1, keepdims=True), 1)
-        size = np.sqrt(np.square(scales * self.others).sum(axis=1, keepdims=True) / count)
-        return np.where(size > 0, size, 1)
-
-
-def _spaced(which: Bool[np.ndarray, " m"], most: int) -> Int[np.ndarray, " n"]:
-    """Positions, evenly spaced ones where there are more."""
-    positions = np.flatnonzero(which)
-    count = min(most, len(positions))
-    return positions[np.linspace(0, len(positions) - 1, count).round().astype(int)]
-
-
-def _padded(count: int) -> int:
-    """The next of a few sizes, so that most tables share what is compiled."""
-    return _LEAST if count <= _LEAST else -(-count // _BLOCK) * _BLOCK
-
-
-def _pad(array: np.ndarray, size: int) -> np.ndarray:
-    """Its first entry in the place of what it lacks."""
-    return np.concatenate([array, np.repeat(array[:1], size - len(array))])
-
-
-def _widen(array: np.ndarray) -> np.ndarray:
-    """Features (..., f) that are all zero beside the others, up to a multiple of eight."""
-    lacking = -array.shape[-1] % TOGETHER
-    return np.concatenate([array, np.zeros((*array.shape[:-1], lacking), array.dtype)], axis=-1)
+    args = column.training(error), column.real, first.scales, span, first.ridge
+    factor = regression.factorise(first.family, *args)
+    return lambda rows: np.asarray(regression.left_share(first.family, rows, *args, *factor))

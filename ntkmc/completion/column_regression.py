@@ -171,6 +171,20 @@ def predict(
 
 
 @functools.partial(jax.jit, static_argnames="family")
+def factorise(
+    family: str,
+    training: Rows,
+    real: Bool[Array | np.ndarray, " n"],
+    weights: Float[Array | np.ndarray, " f"],
+    span: Float[Array | np.ndarray, " f"],
+    ridge: Float[Array, ""] | float,
+) -> tuple[Float[Array, "n n"], Float[Array, ""]]:
+    """The Cholesky factor of the training rows' kernel, and what the kernel was divided by."""
+    K, scale = _kernel(family, training, real, weights, span)
+    return jnp.linalg.cholesky(K + ridge * jnp.eye(len(K))), scale
+
+
+@functools.partial(jax.jit, static_argnames="family")
 def left_share(
     family: str,
     rows: Rows,
@@ -179,10 +193,10 @@ def left_share(
     weights: Float[Array | np.ndarray, " f"],
     span: Float[Array | np.ndarray, " f"],
     ridge: Float[Array, ""] | float,
+    factor: Float[Array, "n n"],
+    scale: Float[Array, ""],
 ) -> Float[Array, " m"]:
     """The share of the variance of a value that is left when the training rows are known."""
-    K, scale = _kernel(family, training, real, weights, span)
-    factor = jnp.linalg.cholesky(K + ridge * jnp.eye(len(K)))
     its = sides(family, rows, training, weights, span)
     across = kernel(family, its, jnp.zeros((1, 1), bool)) * real / scale
     half = jax.scipy.linalg.solve_triangular(factor, across.T, lower=True)

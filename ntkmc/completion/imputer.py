@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ntkmc.completion import chained, fitting, reading
+from ntkmc.completion import chained_fit, fitting, reading
 from ntkmc.completion.encoding import Encoding
 from ntkmc.completion.models import (
     AlongColumns,
@@ -87,7 +87,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         factor. "loo" (the default): the better one.
     n_refinements : how many times the prior "table" is completed anew.
     chained : whether each column is also regressed on all others, by kernels between rows, in
-        rounds (chained equations; `ntkmc.completion.chained` has the method): slower, and much
+        rounds (chained equations; `ntkmc.completion.chained_fit` has the method): slower, and much
         better on narrow tables, in which columns are no linear functions of one another. Both
         predictions are weighted, column by column, so that the leave-one-out error is least.
         "auto": where the priors are "table" and None and the table has 40 rows or more, four for
@@ -277,8 +277,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if not self._is_chained(len(table), owner):
             return []
         rows = self._spaced_rows(table)
-        step = _Steps(self.progress, chained.ROUNDS * len(owner), stage="chain")
-        return [chained.fit_chained(table[rows], owner, step).spread(rows, table.shape)]
+        step = _Steps(self.progress, chained_fit.ROUNDS * len(owner), stage="chain")
+        return [chained_fit.fit_chained(table[rows], owner, step).spread(rows, table.shape)]
 
     def _is_chained(self, rows, owner) -> bool:
         several = len(np.unique(owner)) > 1

@@ -5,7 +5,7 @@ import pytest
 
 from ntkmc import NTKImputer
 from ntkmc._compat import enable_x64
-from ntkmc.completion import chained
+from ntkmc.completion import chained_fit
 from ntkmc.completion import column_regression as regression
 from ntkmc.completion.row_kernels import FAMILIES, Rows, diagonal, kernel, sides
 
@@ -44,7 +44,7 @@ def related(rows=ROWS, seed=0, missing=MISSING):
 def fitted():
     """Eight tables, and their regressions."""
     tables = [related(seed=seed) for seed in range(8)]
-    return [(*one, chained.fit_chained(one[1], np.arange(6), lambda: None)) for one in tables]
+    return [(*one, chained_fit.fit_chained(one[1], np.arange(6), lambda: None)) for one in tables]
 
 
 def test_kernels_are_those_of_wide_networks():
@@ -123,7 +123,9 @@ def test_regression_is_kernel_regression(family):
         moved = np.asarray(regression.predict_replaced(family, outside, outside.x + step, *args))
         whole = Rows(outside.x + step * np.eye(8)[1], outside.error)
         alone = np.asarray(regression.predict(family, whole, *args))
-        share = regression.left_share(family, outside, training, real, WEIGHTS, SPAN, ridge)
+        args = training, real, WEIGHTS, SPAN, ridge
+        factor = regression.factorise(family, *args)
+        share = regression.left_share(family, outside, *args, *factor)
     np.testing.assert_allclose(moved[:, 1], alone, atol=1e-10)
     slopes = (moved - expected[[0, 1, 28, 31], None]) / step
     np.testing.assert_allclose(slopes, found[[0, 1, 28, 31]], atol=1e-4)
@@ -171,7 +173,7 @@ def test_leave_one_out_errors_are_those_of_leaving_out(fitted):
         for i, j in rng.permutation(np.argwhere(~np.isnan(table)))[:3]:
             without = table.copy()
             without[i, j] = np.nan
-            anew = chained.fit_chained(without, np.arange(6), lambda: None)
+            anew = chained_fit.fit_chained(without, np.arange(6), lambda: None)
             refitted.append(anew.complete(without)[0][i, j] - whole[i, j])
             found.append(model.left_out[i, j] - whole[i, j])
     assert np.corrcoef(found, refitted)[0, 1] > 0.9
@@ -196,7 +198,7 @@ def test_features_that_do_not_matter_are_scaled_down():
     table = related(seed=5, missing=0.1)[1]
     rng = np.random.default_rng(6)
     table = np.hstack([table[:, :3], rng.standard_normal((ROWS, 3))])
-    model = chained.fit_chained(table, np.arange(6), lambda: None)
+    model = chained_fit.fit_chained(table, np.arange(6), lambda: None)
     learned = [one for one in model.rounds[-1][2].members if np.ptp(one.scales[[0, 1]]) > 0]
     assert learned
     for member in learned:  # the product of columns 0 and 1
@@ -250,19 +252,19 @@ def test_columns_that_are_never_observed_together_and_rows_of_which_nothing_is_k
     table[::2, :3] = np.nan
     table[1::2, 3:] = np.nan
     table[5] = np.nan
-    model = chained.fit_chained(table, np.arange(6), lambda: None)
+    model = chained_fit.fit_chained(table, np.arange(6), lambda: None)
     for columns in model.rounds:
         for one, others in ((0, slice(3, 6)), (5, slice(0, 3))):
             assert not any(member.scales[others].any() for member in columns[one].members)
     filled, std = model.complete(table)
     np.testing.assert_array_equal(filled[5], 0)
-    alone = chained.fit_chained(table[:, [0, 3]], np.arange(2), lambda: None)
+    alone = chained_fit.fit_chained(table[:, [0, 3]], np.arange(2), lambda: None)
     filled, std = alone.complete(table[:, [0, 3]])
     assert np.isfinite(filled).all()
     assert np.isfinite(std).all()
 
 
 def test_memory_is_predicted(monkeypatch):
-    monkeypatch.setattr(chained.memory, "available_bytes", lambda: 2**12)
+    monkeypatch.setattr(chained_fit.memory, "available_bytes", lambda: 2**12)
     with pytest.raises(MemoryError, match="lower prior_rows, or pass chained=False"):
-        chained.fit_chained(related()[1], np.arange(6), lambda: None)
+        chained_fit.fit_chained(related()[1], np.arange(6), lambda: None)

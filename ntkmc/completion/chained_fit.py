@@ -1,0 +1,222 @@
+r"""Chained regression: each column from all others, by kernels between rows, in rounds.
+
+Where the others are missing they are filled in by the last round. A row in which column k was
+filled in with the help of column j must not be asked how well j is predicted from k: leave-one-out
+errors would be far too small. So for column j every row has the features that it would have if
+its own value of j were its leave-one-out prediction: each filled-in k of it is predicted once more,
+exactly, with that value replaced, and to first order for the other filled-in ones that j has
+a part in. Then leave-one-out errors are honest, and choose ridges, kernels and their weights.
+
+Which features matter is learned, too: each is scaled by the root of the mean squared derivative of
+the column's regression along it, the diagonal of the average gradient outer product (Radhakrishnan,
+Beaglehole, Pandit and Belkin, "Mechanism for feature learning in neural networks and
+backpropagation-free machine learning models", Science 2024).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.optimize
+from jaxtyping import Bool, Int
+
+from ntkmc import memory
+from ntkmc._compat import enable_x64
+from ntkmc.completion import column_regression as regression
+from ntkmc.completion.calibration import Calibration
+from ntkmc.completion.chained import Chained, Column, Member
+from ntkmc.completion.padding import pad, padded_size, widen
+from ntkmc.completion.row_kernels import FAMILIES, TOGETHER, Rows
+from ntkmc.completion.table_prior import Table
+from ntkmc.completion.warp import Warp
+
+ROUNDS = 3
+
+# Rows that a column is regressed on in all rounds but the last, and that kernels are chosen by:
+# what is filled in early need not be as good as what is filled in last, which all rows have a part
+# in.
+_EARLY_ROWS = 512
+_CHOOSING_ROWS = 256
+_LEAST_TOGETHER = 10  # rows
+_LEAST_SCALE = 0.05  # of a feature that the regression does not depend on
+_LEAST_WEIGHT = 0.05  # of a member, relative to their sum
+
+
+def predicted_bytes(rows: int, features: int) -> int:
+    """Most that `fit_chained` allocates."""
+    changes, training = 4 * rows * features**2, ROUNDS * rows * features * (features + TOGETHER)
+    return 8 * (changes + 2 * training + 8 * rows**2)
+
+
+def fit_chained(table: Table, owner: Int[np.ndarray, " f"], step: Callable[[], None]) -> Chained:
+    """Fit all columns, in rounds.
+
+    Parameters
+    ----------
+    table : (m, f), standardised, NaN where missing.
+    owner : (f,), features with the same owner tell all about one another and are not used for that.
+    step : called for each round of each column.
+
+    Raises
+    ------
+    NotEnoughMemoryError : before allocating.
+    """
+    memory.require(
+        predicted_bytes(*table.shape),
+        f"a chained regression of {table.shape[0]} rows and {table.shape[1]} features",
+        "lower prior_rows, or pass chained=False",
+    )
+    with enable_x64():
+        return _Fit(table, owner).run(step)
+
+
+class _Fit:
+    """What changes from round to round."""
+
+    def __init__(self, table, owner):
+        self.table, self.missing = table, np.isnan(table)
+        count = table.shape[1]
+        self.warp = Warp.of(table)
+        self.span = widen(self.warp.span)
+        self.filled = np.where(self.missing, 0.0, table)
+        self.error = np.ones(count)
+        self.left_out = np.full(table.shape, np.nan)
+        self.shares = np.ones(table.shape)
+        # Of columns that are hardly ever observed together there is nothing to learn from.
+        together = (~self.missing).T.astype(int) @ ~self.missing
+        self.others = (owner[:, None] != owner) & (together >= _LEAST_TOGETHER)
+        self.scales = [self.others.astype(float)]
+        # [i, j, k]: what is added to the filled-in k of row i if its j is replaced.
+        self.change = np.zeros((*table.shape, count))
+
+    def run(self, step) -> Chained:
+        rounds, errors = [], []
+        for number in range(ROUNDS):
+            fits, last = [], number == ROUNDS - 1
+            for j in range(self.table.shape[1]):
+                fits.append(self._fit_column(j, last))
+                step()
+            rounds.append([column for column, *_ in fits])
+            errors.append(self.error)
+            if not last:
+                self._fill(fits)
+        calibration = Calibration.of(self.table, self.left_out, self.shares)
+        std = calibration.std(self.shares)
+        return Chained(self.warp, rounds, errors, calibration, self.left_out, std)
+
+    def _fit_column(self, j, last):
+        """The column, predictions for all rows and, but the last time, their derivatives."""
+        count, observed = len(self.table), ~self.missing
+        most = count if last else min(_EARLY_ROWS, count)
+        size = padded_size(min(int(observed.sum(axis=0).max()), most))
+        everyone, known = np.flatnonzero(observed[:, j]), _spaced(observed[:, j], most)
+        # Those that choose come first, evenly spaced.
+        first = np.linspace(0, len(known) - 1, min(_CHOOSING_ROWS, len(known))).astype(int)
+        known = np.concatenate([known[first], np.delete(known, first)])
+        mean = self.table[everyone, j].mean()
+        values = self.table[known, j] - mean
+        features = widen(self.warp(self.filled + self.change[:, j]))
+        unknown, error = widen(self.missing), widen(self.error)
+        padded = pad(np.arange(count), padded_size(count))
+        real = np.arange(size) < len(known)
+        problem = regression.Problem(
+            Rows(features[padded], unknown[padded] * error),
+            pad(known, size),
+            real,
+            pad(values, size) * real,
+            self.span,
+        )
+        tried = self._choose(problem, j, len(first))
+        solved = []
+        for family, scales, ridge in tried:
+            its = regression.solve(family, problem, scales, ridge)
+            solved.append(regression.Solution(*(np.asarray(one) for one in its)))
+        left = np.stack([values - one.errors[: len(known)] for one in solved], axis=1)
+        weights = scipy.optimize.nnls(left, values)[0]
+        members = sorted(
+            (
+                Member(family, scales, ridge, np.where(real, one.alpha, 0), weight)
+                for (family, scales, ridge), one, weight in zip(tried, solved, weights, strict=True)
+            ),
+            key=lambda one: -one.weight,
+        )
+        predicted = mean + sum(w * one.predicted for w, one in zip(weights, solved, strict=True))
+        predicted = predicted[:count]
+        # Rows that it was not fitted to have no part in what they are predicted with.
+        self.left_out[everyone, j] = predicted[everyone]
+        self.left_out[known, j] = mean + left @ weights
+        self.shares[known, j] = solved[int(np.argmax(weights))].shares[: len(known)]
+        low, high = self.table[everyone, j].min(), self.table[everyone, j].max()
+        training = features[problem.observed], unknown[problem.observed]
+        column = Column(*training, real, mean, low, high, members)
+        slopes = np.zeros_like(self.table)
+        for one in [] if last else members:
+            its = regression.slopes(one.family, problem, one.alpha, one.scales)
+            slopes += one.weight * np.asarray(its)[:count, : slopes.shape[1]]
+        return column, predicted, slopes
+
+    def _choose(self, problem, j, count):
+        """Up to three members: families with a ridge, and all scales that there are by now."""
+        size = min(_CHOOSING_ROWS, len(problem.real))
+        tried, errors = [], []
+        for all_scales in self.scales:
+            scales = widen(all_scales[j])
+            best, apart = regression.choose(problem, scales, size)
+            for family, at, its in zip(FAMILIES, np.asarray(best), np.asarray(apart), strict=True):
+                tried.append((family, scales, float(regression.RIDGES[at])))
+                errors.append(its[:count])
+        values = problem.values[:count]
+        weights = scipy.optimize.nnls(values[:, None] - np.stack(errors, axis=1), values)[0]
+        kept = np.argsort(-weights)[: len(FAMILIES)]
+        kept = kept[weights[kept] > _LEAST_WEIGHT * weights.sum()]
+        if kept.size:
+            return [tried[one] for one in kept]
+        return [tried[int(np.argmin([its @ its for its in errors]))]]
+
+    def _fill(self, fits):
+        """Fill in what is missing, and find what each value has to do with that."""
+        table, missing = self.table, self.missing
+        count = table.shape[1]
+        features = self.warp(self.filled)
+        replaced = np.where(missing, features, self.warp(np.where(missing, 0, self.left_out)))
+        moved = np.stack([self.warp(self.filled + self.change[:, j]) for j in range(count)], axis=1)
+        moved -= features[:, None]
+        filled, change = self.filled.copy(), np.zeros_like(self.change)
+        error, unknown = widen(self.error), widen(missing)
+        wide, new = widen(features), widen(replaced)
+        for k, (column, predicted, slopes) in enumerate(fits):
+            which = np.flatnonzero(missing[:, k])
+            if not which.size:
+                continue
+            padded = pad(which, padded_size(len(which)))
+            there = Rows(wide[padded], unknown[padded] * error)
+            effect = np.zeros((len(which), count))
+            for one in column.members:
+                args = there, new[padded], column.training(error), one.alpha, one.scales, self.span
+                its = np.asarray(regression.predict_replaced(one.family, *args))
+                effect += one.weight * its[: len(which), :count]
+            effect += column.mean - predicted[which, None]
+            # By way of the others that are filled in.
+            effect += np.einsum("il,ijl->ij", slopes[which] * missing[which], moved[which])
+            change[which, :, k] = np.where(missing[which], 0, effect)
+            filled[which, k] = np.clip(predicted[which], column.low, column.high)
+        self.filled, self.change = filled, change
+        residual = table - self.left_out
+        self.error = np.sqrt(np.minimum(np.nanmean(np.square(residual), axis=0), 1))
+        scales = np.zeros((count, count))
+        for j, (_, _, slopes) in enumerate(fits):
+            scales[j] = np.sqrt(np.mean(np.square(slopes[~missing[:, j]]), axis=0))
+        scales = np.maximum(scales / self._size(scales), _LEAST_SCALE) * self.others
+        self.scales = [self.others.astype(float), scales / self._size(scales)]
+
+    def _size(self, scales):
+        """Root mean square over the others, (f, 1); one where there are none."""
+        count = np.maximum(self.others.sum(axis=1, keepdims=True), 1)
+        size = np.sqrt(np.square(scales * self.others).sum(axis=1, keepdims=True) / count)
+        return np.where(size > 0, size, 1)
+
+
+def _spaced(which: Bool[np.ndarray, " m"], most: int) -> Int[np.ndarray, " n"]:
+    """Positions, evenly spaced ones where there are more."""
+    positions = np.flatnonzero(which)
+    count = min(most, len(positions))
+    return positions[np.linspace(0, len(positions) - 1, count).round().astype(int)]
