@@ -265,6 +265,7 @@ def test_inpaint_refuses_files_before_the_work(run, stripes, monkeypatch):
     refused(run(*heights, "--std", stripes / "s.png"), "hold values from 0 to 1, and those of")
 
 
+@pytest.mark.slow
 def test_inpaint_chooses_a_network(run, stripes, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(

@@ -41,6 +41,7 @@ def cells(tmp_path):
     return tmp_path, frame
 
 
+@pytest.mark.slow
 def test_complete(run, cells):
     folder, frame = cells
     out = folder / "new" / "filled.csv"

@@ -193,6 +193,7 @@ class TestKernels:
         # 32 networks of width 2048 scatter by about 1 / sqrt(65536) of a kernel entry.
         np.testing.assert_allclose(sampled, exact, atol=0.03 * float(jnp.abs(exact).max()))
 
+    @pytest.mark.slow
     def test_batches_are_the_whole(self, cnn):
         kernel_fn = cnn[2]
         x = normal(jax.random.key(0), (4, 4, 4, 2))
@@ -300,6 +301,7 @@ class TestEmpiricalKernel:
         tolerance = 1e-5 * np.abs(reference).max()  # float32 sums in another order
         np.testing.assert_allclose(kernel, reference, atol=tolerance)
 
+    @pytest.mark.slow
     def test_jacobian_contraction(self, network, reference):
         self.check(network, reference, nt.NtkImplementation.JACOBIAN_CONTRACTION)
 

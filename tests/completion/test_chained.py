@@ -166,6 +166,7 @@ def test_leave_one_out_errors_are_those_of_hidden_entries(fitted):
     assert 0.85 < np.mean(np.concatenate(within)) < 0.95
 
 
+@pytest.mark.slow
 def test_leave_one_out_errors_are_those_of_leaving_out(fitted):
     """The whole chain fitted anew without an entry."""
     rng, found, refitted = np.random.default_rng(4), [], []
@@ -181,6 +182,7 @@ def test_leave_one_out_errors_are_those_of_leaving_out(fitted):
     assert sizes[0] == pytest.approx(sizes[1], rel=0.15)
 
 
+@pytest.mark.slow
 def test_it_learns_what_columns_alone_do_not_say(fitted):
     """Products and absolute values of other columns."""
     before, after = [], []
@@ -205,6 +207,7 @@ def test_features_that_do_not_matter_are_scaled_down():
         assert member.scales[[0, 1]].min() > 2 * member.scales[3:6].max()
 
 
+@pytest.mark.slow
 def test_units_signs_and_order_do_not_matter():
     table = related(seed=7)[1]
     rng = np.random.default_rng(8)
@@ -218,6 +221,7 @@ def test_units_signs_and_order_do_not_matter():
     np.testing.assert_allclose((back - shift) / scale, first, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_new_rows_and_columns_with_one_or_two_values(fitted):
     table = related(seed=9)[1]
     table[:, 3] = np.where(np.isnan(table[:, 3]), np.nan, table[:, 3] > 0)
@@ -232,6 +236,7 @@ def test_new_rows_and_columns_with_one_or_two_values(fitted):
     np.testing.assert_allclose(alone, filled[3:4], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_when_it_is_used():
     table, stages = related()[1], set()
     imputer = NTKImputer(chained="auto", ridge=0.1, progress=lambda stage, *_: stages.add(stage))

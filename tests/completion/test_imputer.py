@@ -27,6 +27,7 @@ def standardised_error(filled, truth, hidden):
     return np.sqrt(np.mean((((filled - truth) / scale)[hidden]) ** 2))
 
 
+@pytest.mark.slow
 def test_it_fills_in_and_keeps_the_rest():
     table, truth, hidden = low_rank()
     imputer = NTKImputer()
@@ -75,6 +76,7 @@ def test_left_out_errors_are_of_priors_without_the_row():
     assert own < 0.9  # with a prior that the row had a part in
 
 
+@pytest.mark.slow
 def test_pandas_in_pandas_out():
     table, _, _ = low_rank()
     frame = pd.DataFrame(table, columns=list("abcdefgh"), index=[f"r{i}" for i in range(60)])
@@ -111,6 +113,7 @@ def records(seed=0):
     return frame.mask(hidden), frame, hidden
 
 
+@pytest.mark.slow
 def test_categories_are_filled_in_with_categories():
     table, truth, hidden = records()
     imputer = NTKImputer(categorical=["kind", "flag"]).fit(table)
@@ -258,6 +261,7 @@ def test_column_priors(prior):
     assert (correlation > 0.9) == (prior != "identity")
 
 
+@pytest.mark.slow
 def test_row_priors_and_both():
     table, truth, hidden = low_rank(m=30, n=6)
     features = truth[:, 0] / truth[:, 0].std(), truth[:, 1] / truth[:, 1].std()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def test_units_and_signs_of_columns_and_the_order_of_both(seed, factors, shift, 
     np.testing.assert_allclose(back, expected[order], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(seeds, st.integers(0, COLUMNS), st.sampled_from([np.nan, 0.0, -7.5, 1e9]))
 def test_a_column_that_says_nothing(seed, place, value):

@@ -43,6 +43,7 @@ def test_the_configurations_are_valid_and_say_what_to_expect(path):
     assert f"ntkmc run configs/calibration/{path.name}" in head
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_behind(small, capsys):
     out = small.parent / "out"
     with pytest.raises(SystemExit) as ended:

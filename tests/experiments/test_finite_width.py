@@ -46,6 +46,7 @@ def test_the_configurations_are_valid_and_say_what_to_expect(path):
         assert config.seed == 15
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_behind(small, capsys):
     out, states = small / "out", small / "states"
     arguments = ["run", str(small / "waves.yaml"), f"training.checkpoints={states}"]

@@ -78,6 +78,7 @@ def test_the_configurations_are_valid_and_say_what_to_expect(path):
         assert "NCT" not in config.data.name
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_behind(small):
     out = small / "out"
     experiment, config = load(small / "small.yaml", [f"checkpoints={small / 'kernels'}"])
@@ -119,6 +120,7 @@ def test_a_run_leaves_everything_behind(small):
     assert "stripes" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_data_sets_own_folders(data_dir, tmp_path):
     """NCT-CRC-HE-100K and CRC-VAL-HE-7K by their configuration, with the few tiles that are there.
 

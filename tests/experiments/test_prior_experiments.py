@@ -30,6 +30,7 @@ def test_the_configurations_are_valid(path):
     assert f"ntkmc run configs/{path.parent.name}/{path.name}" in path.read_text()
 
 
+@pytest.mark.slow
 def test_heat_maps(tmp_path):
     overrides = ["side=16", "pixel=[12, 2]", "levels=[1, 2, 3]", "balls.levels=2"]
     experiment, config = load(
@@ -75,6 +76,7 @@ def test_identity_prior_makes_pixels_half_a_side_apart_the_same():
     np.testing.assert_allclose(row, np.roll(row, (8, 8), axis=(0, 1)), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", ["training=null", "training.steps=150"])
 def test_identity_prior_copies_the_other_half(tmp_path, training):
     rng = np.random.default_rng(0)

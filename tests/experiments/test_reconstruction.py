@@ -23,6 +23,7 @@ def test_the_configurations_are_valid(path):
     assert f"ntkmc run configs/reconstruction/{path.name}" in path.read_text()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_behind(data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("NTKMC_DATA", str(data_dir))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -67,6 +68,7 @@ def test_photographs_need_no_data_folder(tmp_path, monkeypatch):
     assert all(o.done.image.shape == (32, 32, 3) and o.done.psnr > 20 for o in outcome[1])
 
 
+@pytest.mark.slow
 def test_deep_image_prior_is_a_method(data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("NTKMC_DATA", str(data_dir))
     dip = importlib.import_module("ntkmc.finite.deep_image_prior")

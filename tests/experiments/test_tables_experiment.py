@@ -109,6 +109,7 @@ def small(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_behind(small):
     experiment, config = load(small / "small.yaml")
     scores = experiment.run(config, ResultsFolder(small / "out"))

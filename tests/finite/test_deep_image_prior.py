@@ -43,6 +43,7 @@ def result(mask):
     return deep_image_prior(holed, mask, steps=150, learning_rate=1e-2, seed=1, truth=smooth())
 
 
+@pytest.mark.slow
 def test_is_trained_on_what_is_observed(result, mask):
     image = smooth()
     assert result.image.shape == SHAPE

@@ -30,6 +30,7 @@ def reference(network, shape, prior):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("padding", "options"),
     [
@@ -62,6 +63,7 @@ def test_nngp_is_the_mean_product_of_outputs():
     np.testing.assert_allclose(found, output @ output.T / 7, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "draws"),
     [*((name, "ntk", 40) for name in NETWORKS), ("nearest", "nngp", 200), ("strided", "nngp", 200)],
@@ -82,6 +84,7 @@ def test_converges_to_the_infinite_width_kernel(name, kind, draws):
     assert np.linalg.norm(mean - limit) < 0.05 * np.linalg.norm(limit)
 
 
+@pytest.mark.slow
 def test_error_falls_as_the_root_of_the_width():
     network, shape = autoencoder(1), (4, 4)
     limit = reference(network, shape, PRIOR)["ntk"]

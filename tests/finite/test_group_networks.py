@@ -74,6 +74,7 @@ def test_is_the_network_that_neural_tangents_reads():
     np.testing.assert_allclose(module(jnp.asarray(x)), outputs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_kernels_approach_those_of_infinite_width():
     body = [LiftingConv(3, group="C2"), Relu(), GroupConv(1, group="C2"), Relu()]
     architecture = Sequential([*body, GroupPool(), GlobalAvgPool(), Dense()])

@@ -27,6 +27,7 @@ def module(out_channels=2, seed=0, **options):
     return from_architecture(autoencoder(1), 16, 8, out_channels, rngs=rngs, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -59,6 +60,7 @@ def test_the_loss_is_the_mean_square_on_observed_pixels():
     assert np.mean((after - picture())[MASK] ** 2) < expected
 
 
+@pytest.mark.slow
 def test_stops_at_the_best_against_the_truth_and_on_held_out_pixels():
     truth, heard = picture(), []
     network = module(batch_norm=True, sigmoid=True)
@@ -107,6 +109,7 @@ def test_held_out_pixels_are_not_trained_on():
     assert (first.history["held_out_psnr"] > second.history["held_out_psnr"]).all()
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path):
     def run(steps, **where):
         settings = {"truth": picture(), "held_out": 0.1, "checkpoint_every": 10, **where}

@@ -32,6 +32,7 @@ def hole():
     return made_of_the_image(woven(), mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["half", "hole"])
 def test_weights_times_values_are_the_prediction(case, request):
     result = request.getfixturevalue(case)

@@ -45,6 +45,7 @@ def result(mask):
     return inpaint(woven(), mask, network=NETWORK, prior="image", return_std=True)
 
 
+@pytest.mark.slow
 def test_texture_is_learned(result, mask):
     image = woven()
     alone = inpaint(image, mask, network=NETWORK)
@@ -153,6 +154,7 @@ def test_near_and_similar_pixels_are_nearly_all_that_count(result, mask, monkeyp
     assert result.image_prior.off == pytest.approx(apart / scale, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_any_units_and_channels(mask, monkeypatch):
     monkeypatch.setattr(rehearsal, "OTHERS", {})  # each is compiled for three channels
     image = woven(3)
@@ -179,6 +181,7 @@ def test_what_does_not_help_is_left_out(positions, mask):
     assert rehearse(positions, image, mask, 0.0, asked_for=True).used
 
 
+@pytest.mark.slow
 def test_in_a_hole_it_is_used_near_the_edge_only(positions, result, monkeypatch):
     mask = np.ones(SHAPE, bool)
     mask[14:34, 16:38] = False
@@ -224,6 +227,7 @@ def test_facts_for_a_report(result):
     assert len(rows) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", ["constant", "stripes", "small", "holes", "all but missing around one"]
 )

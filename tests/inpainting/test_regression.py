@@ -64,6 +64,7 @@ def test_missing_pixels_as_nan():
     )
 
 
+@pytest.mark.slow
 def test_solvers_agree_and_auto_chooses_by_size(monkeypatch):
     image = smooth_image(40, 40)
     mask = half(image)
@@ -111,6 +112,7 @@ def assert_equivariant(complete, image, factor, offset):
         np.testing.assert_allclose(made.std, abs(factor) * unit.std, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channels", "settings_"),
     [
@@ -128,6 +130,7 @@ def test_an_image_may_be_in_any_units(channels, settings_, factor, offset):
     assert_equivariant(complete, image, factor, offset)
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None, derandomize=True)
 @given(factor=FACTORS, offset=OFFSETS)
 def test_any_units_on_a_grid(factor, offset):
@@ -177,6 +180,7 @@ def test_result_tells_its_stages_and_progress_hears_of_them():
     assert isinstance(result, ntkmc.InpaintResult)
 
 
+@pytest.mark.slow
 def test_a_network_whose_kernel_is_singular_is_explained():
     """One convolution a level, none activated after the last upsampling: checkerboards."""
     image = smooth_image(64, 64)
@@ -227,6 +231,7 @@ def test_vase_reaches_the_papers_numbers(data_dir):
     assert ssim(image, result.image) >= 0.977
 
 
+@pytest.mark.slow
 def test_features_as_prior_and_networks_without_a_periodic_kernel():
     """Eq. 4 with whatever kernel the prior and the network need; solvers agree on it."""
     image = smooth_image(16, 20)
@@ -279,6 +284,7 @@ def test_standard_deviations_are_in_the_units_of_the_image():
         inpaint(stored, few, network=NETWORK, ridge=1e-3, return_std=True)
 
 
+@pytest.mark.slow
 def test_kernels_and_features_of_another_size_or_network():
     image = smooth_image(16, 16)
     mask = half(image)

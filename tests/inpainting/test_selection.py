@@ -26,6 +26,7 @@ def mask():
     return np.random.default_rng(3).random(SHAPE) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [ROUGH, SMOOTH])
 def test_chooses_the_network_that_an_image_was_drawn_from(network, mask, tmp_path):
     image = drawn(network)
@@ -55,6 +56,7 @@ def test_a_sum_is_found_where_the_image_is_one_(mask, tmp_path):
     assert best.rmse * best.relative_rmse < 0.99 * min(t.rmse * t.relative_rmse for t in alone)
 
 
+@pytest.mark.slow
 def test_inpaint_auto(mask, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(
@@ -113,6 +115,7 @@ def test_refused(options, words, mask, tmp_path, unchecked):
         choose_network(np.zeros(SHAPE), mask, cache=tmp_path, **options)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_solved_is_not_chosen(mask, tmp_path):
     nearly = autoencoder(3, 1, upsampling="bilinear")
     options = {"candidates": [nearly], "cache": tmp_path}

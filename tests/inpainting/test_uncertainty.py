@@ -76,6 +76,7 @@ def iterative():
     return solver.prepare(kernel(SIDE), np.nonzero(drawn()[0]))
 
 
+@pytest.mark.slow
 def test_variances_by_conjugate_gradients():
     mask, _ = drawn()
     _, exact = known()

@@ -155,6 +155,7 @@ def test_the_bound_of_jax_arrays(features, depth):
     assert error < 1.1 * depth / 2 / np.pi * seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 def test_gradients_are_finite(kind, x64):
     """Also of a column of zeros, of equal ones and of opposite ones; right where there is one."""

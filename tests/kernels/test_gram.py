@@ -120,12 +120,14 @@ NETWORKS = {
 
 
 class TestKernels:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", NETWORKS)
     def test_equal_to_neural_tangents(self, name):
         network, shape = NETWORKS[name]
         x1, x2 = images(3, *shape, 2), images(2, *shape, 2, seed=1)
         assert_close(gram(network, x1, x2), of_neural_tangents(network, x1, x2), 1e-13)
 
+    @pytest.mark.slow
     def test_symmetric_gram_of_branches(self):
         ends = [Relu(), GlobalAvgPool(), Dense()]
         branches = [Sequential([Conv(3, padding=p), *ends]) for p in ("same", "circular")]
@@ -242,6 +244,7 @@ class TestWork:
         with pytest.raises(ValueError, match="another network"):
             gram(group_network("C2"), x, checkpoint=path)
 
+    @pytest.mark.slow
     def test_on_several_devices(self):
         code = (
             "import jax, numpy as np\n"

@@ -107,6 +107,7 @@ def test_erf_of_large_flat_regions():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"head": HEAD}, {"end": Flatten()}], ids=repr)
 def test_multiples_are_as_exact_as_the_image_itself(settings):
     net = network(LeakyRelu(0.1), **settings)
@@ -122,6 +123,7 @@ def test_multiples_are_as_exact_as_the_image_itself(settings):
             assert error([nngp, ntk], plain) < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [(), HEAD], ids=["no head", "head"])
 @pytest.mark.parametrize("end", [GlobalAvgPool(), Flatten()], ids=repr)
 def test_the_bound_of_float32(end, head):

@@ -54,6 +54,7 @@ def assert_equals_recursion(
 
 
 # The reference itself rounds arccos near 1: sqrt(eps) of a small share of the kernel.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("padding", "upsampling", "filter_size"),
     [
@@ -112,6 +113,7 @@ def test_priors_of_very_small_values():
     np.testing.assert_allclose(small.matrix * 1e24, large.matrix, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("upsampling", "kind", "dtype", "rtol"),
     [
@@ -178,6 +180,7 @@ def test_float64_images_are_accumulated_in_float64(x64):
     np.testing.assert_allclose(np.ravel(kernel.matvec(image)), product, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_blocks_of_any_size_give_the_same(monkeypatch):
     z, network = features((12, 8)), autoencoder(2, padding="same", upsampling="bilinear")
     expected = GridKernel.build(network, z).matrix

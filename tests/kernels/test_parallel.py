@@ -23,6 +23,7 @@ SMALL = Parallel((autoencoder(1, 1), autoencoder(1, 1, upsampling="bilinear")), 
 PIXELS = tuple(side.ravel() for side in np.mgrid[:16, :16])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ntk", "nngp"])
 def test_periodic_and_grid_kernels(kind, x64):
     shape = padded_shape(NETWORK, (16, 16))
@@ -42,6 +43,7 @@ def test_periodic_and_grid_kernels(kind, x64):
     np.testing.assert_allclose(grid.dense(PIXELS, PIXELS), expected, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_neural_tangents(x64):
     features = np.random.default_rng(1).normal(size=(3, 6, 6))
     kernel = GridKernel.build(SMALL, features, "ntk", "float64")
@@ -51,6 +53,7 @@ def test_neural_tangents(x64):
     np.testing.assert_allclose(kernel.matrix, ordered, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_finite_network_is_the_weighted_sum_of_its_branches():
     module = finite.from_architecture(SMALL, 8, 3, rngs=nnx.Rngs(0))
     features = normal(jax.random.key(0), (1, 8, 8, 3))

@@ -56,6 +56,7 @@ def test_drawn_features_converge_to_it():
     assert abs(found - limit).max() < 0.06  # 4 standard errors of a moment, times the slope
 
 
+@pytest.mark.slow
 def test_is_one_kernel_however_it_is_asked_for():
     patches = PatchKernel.build(PRIOR, 1)
     positions = PeriodicKernel.build(autoencoder(1), (8, 8))
@@ -85,6 +86,7 @@ def test_is_one_kernel_however_it_is_asked_for():
         patches.matvec(jnp.ones((3, 3)))
 
 
+@pytest.mark.slow
 def test_solvers_take_the_sum():
     patches = PatchKernel.build(PRIOR, 1)
     positions = PeriodicKernel.build(autoencoder(1), (8, 8))

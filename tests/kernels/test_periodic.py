@@ -146,6 +146,7 @@ def test_one_table_serves_every_resolution(upsampling):
         small.on((60, 64))
 
 
+@pytest.mark.slow
 def test_stack_of_images_too_large_for_one_go_gives_the_same(monkeypatch):
     kernel = PeriodicKernel.build(autoencoder(2), (16, 16))
     images = jnp.asarray(np.random.default_rng(0).standard_normal((5, 16, 16)), jnp.float32)

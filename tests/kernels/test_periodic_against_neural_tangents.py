@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ntkmc import stax
 from ntkmc.architecture import Conv, LeakyRelu, Sequential, Upsample
@@ -59,6 +60,7 @@ def test_equal_on_a_prior_with_exactly_its_covariance(x64):
     assert relative_errors(ours("float64"), jnp.asarray(z)).max() < 1e-8
 
 
+@pytest.mark.slow
 def test_approached_as_a_random_prior_gets_channels():
     def size_of_errors(channels):
         priors = (PRIOR.sample(jax.random.key(seed), (*SHAPE, channels)) for seed in range(20))

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ntkmc import autoencoder, inpaint
 from ntkmc.kernels import PeriodicKernel
@@ -10,6 +11,7 @@ from ntkmc.solvers import ConjugateGradient
 SHAPE = (32, 32)
 
 
+@pytest.mark.slow
 def test_inverts_the_kernel_on_the_constant_and_is_symmetric(x64):
     kernel = PeriodicKernel.build(autoencoder(2), SHAPE, dtype="float64")
     pixels = np.nonzero(np.random.default_rng(2).random(SHAPE) < 0.5)
@@ -28,6 +30,7 @@ def test_inverts_the_kernel_on_the_constant_and_is_symmetric(x64):
     np.testing.assert_allclose(inverse, written, atol=1e-9 * abs(written).max())
 
 
+@pytest.mark.slow
 def test_fewer_iterations(monkeypatch):
     image = np.random.default_rng(1).random((192, 192))
     mask = np.random.default_rng(2).random(image.shape) < 0.5

@@ -105,6 +105,7 @@ def test_an_epoch_is_the_algorithm(x64):
     assert not result.converged
 
 
+@pytest.mark.slow
 def test_converges_to_the_cholesky_solution_on_4096_unknowns():
     chosen = np.random.default_rng(0).permutation(128 * 128)[:4096]
     where = np.unravel_index(chosen, (128, 128))

@@ -47,6 +47,7 @@ def test_solves_the_regularised_system(solver, ridge, dtype, known_to, x64):
     assert result.seconds > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_one_preparation_serves_many_right_hand_sides(solver):
     where = pixels()
@@ -107,6 +108,7 @@ def test_float32_products_reach_a_float64_residual(x64):
     assert np.linalg.norm(left) <= 1.01e-9 * np.linalg.norm(right)
 
 
+@pytest.mark.slow
 def test_more_neighbours_need_fewer_iterations():
     where = pixels(side=64)
     right = values(len(where[0]))
@@ -127,6 +129,7 @@ def test_too_few_iterations_are_reported_not_hidden():
     assert np.isfinite(result.weights).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_singular_kernel_is_explained_and_a_ridge_mends_it(solver):
     where = pixels(side=16, share=0.9)

@@ -46,6 +46,7 @@ def test_neighbours_across_a_large_hole():
         np.testing.assert_array_equal(squared[i, found[i]], np.sort(squared[i, :i])[:8])
 
 
+@pytest.mark.slow
 def test_with_all_earlier_pixels_it_is_the_inverse():
     where = tuple(side[:60] for side in pixels())
     factor = sparse_inverse.build(kernel(), where, neighbours=60)
@@ -54,6 +55,7 @@ def test_with_all_earlier_pixels_it_is_the_inverse():
     np.testing.assert_allclose(product, np.eye(60), atol=2e-4)  # float32 times a condition of 1e3
 
 
+@pytest.mark.slow
 def test_is_symmetric_positive_definite_and_close_to_the_inverse(x64):
     where = pixels()
     n = len(where[0])
@@ -66,6 +68,7 @@ def test_is_symmetric_positive_definite_and_close_to_the_inverse(x64):
     assert spectrum.max() < 20
 
 
+@pytest.mark.slow
 def test_shift_is_a_ridge(x64):
     where = tuple(side[:40] for side in pixels())
     factor = sparse_inverse.build(kernel(), where, shift=0.5, neighbours=40)
@@ -73,6 +76,7 @@ def test_shift_is_a_ridge(x64):
     np.testing.assert_allclose(factor(jnp.asarray(matrix)), np.eye(40), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_several_vectors_are_each_on_their_own():
     where = pixels()
     factor = sparse_inverse.build(kernel(), where, neighbours=8)
@@ -83,6 +87,7 @@ def test_several_vectors_are_each_on_their_own():
     assert factor.memory_bytes > 0
 
 
+@pytest.mark.slow
 def test_balanced_is_symmetric_positive_definite_and_exact_on_constants(x64):
     where = pixels()
     n = len(where[0])

@@ -58,6 +58,7 @@ class TestOutputs:
 
 
 class TestKernels:
+    @pytest.mark.slow
     def test_rows_are_independent(self, x64):
         z = prior(4, 5)
         networks = dense()[2], stax.serial(dense(), READOUT)[2]
@@ -69,6 +70,7 @@ class TestKernels:
             np.testing.assert_array_equal(block[~same], 0)
             np.testing.assert_array_equal(block[same], full[np.ix_(COLUMNS, COLUMNS)][same])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("n_convs", [1, 2])
     def test_entries_of_a_feature_map(self, x64, n_convs):
         z = prior(1, 3, 4, 2)
@@ -151,11 +153,13 @@ class TestSampled:
         network = stax.serial(dense(), READOUT)
         assert_agrees(sample_kernels(network, z), exact_kernels(by_operation(network[2]), z))
 
+    @pytest.mark.slow
     def test_two_feature_maps(self):
         z = prior(2, 3, 4, 1).astype(jnp.float32)
         network = stax.serial(conv(), READOUT)
         assert_agrees(sample_kernels(network, z), exact_kernels(by_operation(network[2]), z))
 
+    @pytest.mark.slow
     def test_axes_that_are_traced(self):
         """The one channel, which is neural-tangents' default, or none: they give the same."""
         z = prior(4, 3)
@@ -184,6 +188,7 @@ class TestSampled:
 
 
 class TestTransformations:
+    @pytest.mark.slow
     @pytest.mark.parametrize("case", ["columns", "feature map"])
     def test_jit(self, case):
         network, z = (dense(), prior(4, 3)) if case == "columns" else (conv(), prior(1, 3, 4, 1))
@@ -211,6 +216,7 @@ class TestTransformations:
         with pytest.raises(ValueError, match=r"entry \(0, 3\) was asked for .* \(1, columns, feat"):
             nt.batch(kernel_fn, batch_size=2, device_count=0)(prior(4, 3), None, "ntk")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("case", ["columns", "feature map"])
     def test_prediction_of_missing_entries(self, x64, case):
         network, z = (dense(), prior(4, 3)) if case == "columns" else (conv(), prior(1, 3, 4, 1))

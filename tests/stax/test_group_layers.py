@@ -34,6 +34,7 @@ def assert_defined(k, kernels, message=""):
 
 class TestDefinition:
     # One operation after the other: groups of one order share what is compiled.
+    @pytest.mark.slow
     @pytest.mark.parametrize("order", [1, 2, 4, 8])
     def test_kernels_of_up_to_three_convolutions(self, x64, order):
         for group in (name for name, elements in POINT_GROUPS.items() if len(elements) == order):
@@ -171,6 +172,7 @@ def turned(group, x):
 
 
 class TestSymmetry:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("precision", "tolerance", "name"), [("float64", 1e-12, "D4"), ("float32", 1e-6, "C4")]
     )
@@ -244,6 +246,7 @@ class TestUse:
             stax.GlobalAvgPool(),
         )
 
+    @pytest.mark.slow
     def test_transformations_prediction_and_sampling(self, network):
         init_fn, apply_fn, kernel_fn = network
         x1, x2, y = images(4, 3, 3, 1), images(2, 3, 3, 1, seed=1), images(4, 1, seed=2)

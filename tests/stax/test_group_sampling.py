@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from compiled import by_operation
 from stax.sampling import assert_agrees, exact_kernels, sample_kernels, z_scores
 
@@ -19,6 +20,7 @@ def layers(channels=1):
     )
 
 
+@pytest.mark.slow
 def test_mean_of_finite_networks():
     x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 3, 4, 1)), jnp.float32)
     network = stax.serial(*layers())

@@ -191,6 +191,7 @@ class TestAppendixJ:
 
 
 class TestAppendixK:
+    @pytest.mark.slow
     @pytest.mark.parametrize("slope", SLOPES)
     @pytest.mark.parametrize("depth", [1, 3])
     def test_theorem_2(self, x64, slope, depth):

@@ -63,6 +63,7 @@ def with_covariance(same, different, shape):
     return np.concatenate([one_hot, constant], axis=1).reshape(*shape, channels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "transform", "tolerance"),
     [
@@ -104,6 +105,7 @@ def test_approaches_the_periodic_kernel_with_more_channels(x64, case):
         assert errors[kind, 6400] < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "same", "reflect"])
 def test_finite_network_is_the_architecture(padding):
     """Outputs against the layers written out with SciPy's convention for each padding."""

@@ -172,6 +172,7 @@ class TestExact:
 
 
 class TestTransformations:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["nearest", "aligned corners"])
     def test_jit_batches_and_prediction(self, name):
         network = stax.serial(CONV, stax.Relu(), LAYERS[name], CONV)
@@ -209,6 +210,7 @@ def network(name, channels=1, width=2048):
 class TestSampled:
     """Networks of width 2048, 100 of them."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", [name for name in LAYERS if name != "nearest, 3"])
     def test_mean_of_finite_networks(self, name):
         """Between all pixels of two images that are no squares."""
@@ -220,12 +222,14 @@ class TestSampled:
         )
         assert_agrees(samples, exact_kernels(jax.jit(network(name)[2]), x))
 
+    @pytest.mark.slow
     def test_would_see_another_convention(self):
         x = images(1, 3, 2, 1).astype(jnp.float32)
         wrong = exact_kernels(jax.jit(network("half-pixel")[2]), x)
         samples = sample_kernels(network("aligned corners"), x, draws=50, vmap_axes=0)
         assert z_scores(samples["ntk"], wrong["ntk"]).max() > 10
 
+    @pytest.mark.slow
     def test_monte_carlo_kernel_fn(self):
         init_fn, apply_fn, kernel_fn = network("half-pixel", width=512)
         x1, x2 = images(2, 3, 2, 1), images(1, 3, 2, 1, seed=1)

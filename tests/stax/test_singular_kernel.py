@@ -10,6 +10,7 @@ from ntkmc.kernels import FunctionKernel
 from ntkmc.solvers import Cholesky, SingularKernelError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1, 2])
 def test_predict_is_silent_and_a_solver_is_not(factor):
     """Two equal inputs, or with linear layers an input and its double."""
