@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from ntkmc._compat import enable_x64
 from ntkmc.completion import column_regression as regression
 from ntkmc.completion.calibration import Calibration
-from ntkmc.completion.padding import BLOCK, pad, padded_size, widen
+from ntkmc.completion.padding import blocks, widen
 from ntkmc.completion.row_kernels import Rows
 from ntkmc.completion.table_prior import Table
 from ntkmc.completion.warp import Warp
@@ -45,9 +45,12 @@ class Column:
     high: float
     members: list[Member]
 
-    def training(self, error: Float[np.ndarray, " f"]) -> Rows:
-        """Its rows, where features that are not known are known to such errors."""
-        return Rows(self.features, self.unknown * error)
+    def training(
+        self, member: Member, error: Float[np.ndarray, " f"], span: Float[np.ndarray, " f"]
+    ) -> regression.Training:
+        """Its rows for a member, where features that are not known are known to such errors."""
+        rows = Rows(self.features, self.unknown * error)
+        return regression.Training(rows, self.real, member.scales, span)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +87,7 @@ class Chained:
                 for k in np.flatnonzero(asked.any(axis=0)):
                     its, which = columns[k], np.flatnonzero(asked[:, k])
                     share_of = _share(its, error, span) if last else None
-                    for start in range(0, len(which), BLOCK):
-                        some = which[start : start + BLOCK]
-                        padded = pad(some, padded_size(len(some)))
+                    for some, padded in blocks(which, len(its.real)):
                         rows = Rows(features[padded], unknown[padded] * error)
                         filled[some, k] = _predict(its, rows, error, span)[: len(some)]
                         if share_of:
@@ -103,7 +104,7 @@ class Chained:
 def _predict(column, rows, error, span):
     predicted = np.full(len(rows.x), column.mean)
     for one in column.members:
-        args = rows, column.training(error), one.alpha, one.scales, span
+        args = rows, column.training(one, error, span), one.alpha
         predicted += one.weight * np.asarray(regression.predict(one.family, *args))
     return np.clip(predicted, column.low, column.high)
 
@@ -111,6 +112,7 @@ def _predict(column, rows, error, span):
 def _share(column, error, span):
     """What is left of the variance of rows, by the member with the largest weight."""
     first = column.members[0]
-    args = column.training(error), column.real, first.scales, span, first.ridge
-    factor = regression.factorise(first.family, *args)
-    return lambda rows: np.asarray(regression.left_share(first.family, rows, *args, *factor))
+    training = column.training(first, error, span)
+    K, scale = regression.gram(first.family, training)
+    args = training, regression.factorise(K, first.ridge), scale, first.ridge
+    return lambda rows: np.asarray(regression.left_share(first.family, rows, *args))

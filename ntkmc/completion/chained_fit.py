@@ -13,6 +13,7 @@ Beaglehole, Pandit and Belkin, "Mechanism for feature learning in neural network
 backpropagation-free machine learning models", Science 2024).
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -24,7 +25,7 @@ from ntkmc._compat import enable_x64
 from ntkmc.completion import column_regression as regression
 from ntkmc.completion.calibration import Calibration
 from ntkmc.completion.chained import Chained, Column, Member
-from ntkmc.completion.padding import pad, padded_size, widen
+from ntkmc.completion.padding import blocks, pad, padded_size, widen
 from ntkmc.completion.row_kernels import FAMILIES, TOGETHER, Rows
 from ntkmc.completion.table_prior import Table
 from ntkmc.completion.warp import Warp
@@ -112,59 +113,61 @@ class _Fit:
         # Those that choose come first, evenly spaced.
         first = np.linspace(0, len(known) - 1, min(_CHOOSING_ROWS, len(known))).astype(int)
         known = np.concatenate([known[first], np.delete(known, first)])
-        mean = self.table[everyone, j].mean()
+        mean, low, high = (of(self.table[everyone, j]) for of in (np.mean, np.min, np.max))
         values = self.table[known, j] - mean
         features = widen(self.warp(self.filled + self.change[:, j]))
         unknown, error = widen(self.missing), widen(self.error)
-        padded = pad(np.arange(count), padded_size(count))
-        real = np.arange(size) < len(known)
-        problem = regression.Problem(
-            Rows(features[padded], unknown[padded] * error),
-            pad(known, size),
-            real,
-            pad(values, size) * real,
-            self.span,
-        )
-        tried = self._choose(problem, j, len(first))
+        real, padded = np.arange(size) < len(known), pad(known, size)
+        column = Column(features[padded], unknown[padded], real, mean, low, high, [])
+        padded_values = pad(values, size) * real
+        tried = self._choose(column, padded_values, j, len(first))
         solved = []
-        for family, scales, ridge in tried:
-            its = regression.solve(family, problem, scales, ridge)
-            solved.append(regression.Solution(*(np.asarray(one) for one in its)))
+        for one in tried:
+            training = column.training(one, error, self.span)
+            its = regression.solve(*regression.gram(one.family, training), padded_values, one.ridge)
+            solved.append(regression.Solution(*(np.asarray(part) for part in its)))
         left = np.stack([values - one.errors[: len(known)] for one in solved], axis=1)
         weights = scipy.optimize.nnls(left, values)[0]
-        members = sorted(
-            (
-                Member(family, scales, ridge, np.where(real, one.alpha, 0), weight)
-                for (family, scales, ridge), one, weight in zip(tried, solved, weights, strict=True)
-            ),
-            key=lambda one: -one.weight,
-        )
-        predicted = mean + sum(w * one.predicted for w, one in zip(weights, solved, strict=True))
-        predicted = predicted[:count]
+        for member, its, weight in zip(tried, solved, weights, strict=True):
+            column.members.append(dataclasses.replace(member, alpha=its.alpha, weight=weight))
+        column.members.sort(key=lambda one: -one.weight)
         # Rows that it was not fitted to have no part in what they are predicted with.
-        self.left_out[everyone, j] = predicted[everyone]
         self.left_out[known, j] = mean + left @ weights
         self.shares[known, j] = solved[int(np.argmax(weights))].shares[: len(known)]
-        low, high = self.table[everyone, j].min(), self.table[everyone, j].max()
-        training = features[problem.observed], unknown[problem.observed]
-        column = Column(*training, real, mean, low, high, members)
-        slopes = np.zeros_like(self.table)
-        for one in [] if last else members:
-            its = regression.slopes(one.family, problem, one.alpha, one.scales)
-            slopes += one.weight * np.asarray(its)[:count, : slopes.shape[1]]
+        if last:
+            return column, None, None
+        predicted, slopes = np.full(count, mean), np.zeros_like(self.table)
+        for some, at in blocks(np.arange(count), size):
+            rows, same = Rows(features[at], unknown[at] * error), at[:, None] == padded
+            for one in column.members:
+                args = column.training(one, error, self.span), one.alpha
+                its = np.asarray(regression.predict(one.family, rows, *args))
+                predicted[some] += one.weight * its[: len(some)]
+                its = np.asarray(regression.slopes(one.family, rows, same, *args))
+                slopes[some] += one.weight * its[: len(some), : slopes.shape[1]]
+        others = np.setdiff1d(everyone, known)
+        self.left_out[others, j] = predicted[others]
         return column, predicted, slopes
 
-    def _choose(self, problem, j, count):
+    def _choose(self, column, values, j, count):
         """Up to three members: families with a ridge, and all scales that there are by now."""
-        size = min(_CHOOSING_ROWS, len(problem.real))
-        tried, errors = [], []
+        size = min(_CHOOSING_ROWS, len(values))
+        column = dataclasses.replace(
+            column,
+            features=column.features[:size],
+            unknown=column.unknown[:size],
+            real=column.real[:size],
+        )
+        values, tried, errors = values[:size], [], []
         for all_scales in self.scales:
-            scales = widen(all_scales[j])
-            best, apart = regression.choose(problem, scales, size)
-            for family, at, its in zip(FAMILIES, np.asarray(best), np.asarray(apart), strict=True):
-                tried.append((family, scales, float(regression.RIDGES[at])))
-                errors.append(its[:count])
-        values = problem.values[:count]
+            for family in FAMILIES:
+                member = Member(family, widen(all_scales[j]), 0.0, np.zeros(size), 0.0)
+                training = column.training(member, widen(self.error), self.span)
+                best, apart = regression.choose(regression.gram(family, training)[0], values)
+                ridge = float(regression.RIDGES[int(best)])
+                tried.append(dataclasses.replace(member, ridge=ridge))
+                errors.append(np.asarray(apart)[:count])
+        values = values[:count]
         weights = scipy.optimize.nnls(values[:, None] - np.stack(errors, axis=1), values)[0]
         kept = np.argsort(-weights)[: len(FAMILIES)]
         kept = kept[weights[kept] > _LEAST_WEIGHT * weights.sum()]
@@ -187,13 +190,14 @@ class _Fit:
             which = np.flatnonzero(missing[:, k])
             if not which.size:
                 continue
-            padded = pad(which, padded_size(len(which)))
-            there = Rows(wide[padded], unknown[padded] * error)
-            effect = np.zeros((len(which), count))
-            for one in column.members:
-                args = there, new[padded], column.training(error), one.alpha, one.scales, self.span
-                its = np.asarray(regression.predict_replaced(one.family, *args))
-                effect += one.weight * its[: len(which), :count]
+            effect = np.zeros((len(table), count))
+            for some, at in blocks(which, len(column.real)):
+                there = Rows(wide[at], unknown[at] * error)
+                for one in column.members:
+                    args = there, new[at], column.training(one, error, self.span), one.alpha
+                    its = np.asarray(regression.predict_replaced(one.family, *args))
+                    effect[some] += one.weight * its[: len(some), :count]
+            effect = effect[which]
             effect += column.mean - predicted[which, None]
             # By way of the others that are filled in.
             effect += np.einsum("il,ijl->ij", slopes[which] * missing[which], moved[which])

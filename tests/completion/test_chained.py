@@ -96,11 +96,13 @@ def test_regression_is_kernel_regression(family):
     values = rng.standard_normal(len(known))
     padded = np.concatenate([known, np.repeat(known[:1], 32 - len(known))])
     real = np.arange(32) < len(known)
+    training = regression.Training(Rows(*(one[padded] for one in rows)), real, WEIGHTS, SPAN)
     with enable_x64():
-        problem = regression.Problem(rows, padded, real, np.r_[values, np.zeros(6)], SPAN)
-        its = [np.asarray(one) for one in regression.solve(family, problem, WEIGHTS, ridge)]
-        its = regression.Solution(*its)
-        found = np.asarray(regression.slopes(family, problem, its.alpha, WEIGHTS))
+        gram, scale = regression.gram(family, training)
+        its = regression.solve(gram, scale, np.r_[values, np.zeros(6)], ridge)
+        its = regression.Solution(*(np.asarray(one) for one in its))
+        same = np.arange(32)[:, None] == padded
+        found = np.asarray(regression.slopes(family, rows, same, training, its.alpha))
     K = between(family, rows, rows, same=True)[0]
     noise = ridge * np.diagonal(K)[known].mean()
     inner = K[np.ix_(known, known)] + noise * np.eye(len(known))
@@ -111,21 +113,18 @@ def test_regression_is_kernel_regression(family):
         left = inner[one, one] - across @ K[known[others], known[one]]
         assert its.shares[one] == pytest.approx(left / inner[one, one], rel=1e-6)
     expected = K[:, known] @ np.linalg.solve(inner, values)
-    np.testing.assert_allclose(its.predicted, expected, rtol=1e-6, atol=1e-8)
     assert not its.alpha[~real].any()
-    training = Rows(rows.x[padded], rows.error[padded])
     outside, step = Rows(*(one[[0, 1, 28, 31]] for one in rows)), 1e-6
     with enable_x64():
-        args = training, np.where(real, its.alpha, 0), WEIGHTS, SPAN
+        args = training, its.alpha
         np.testing.assert_allclose(
             regression.predict(family, outside, *args), expected[[0, 1, 28, 31]], atol=1e-8
         )
         moved = np.asarray(regression.predict_replaced(family, outside, outside.x + step, *args))
         whole = Rows(outside.x + step * np.eye(8)[1], outside.error)
         alone = np.asarray(regression.predict(family, whole, *args))
-        args = training, real, WEIGHTS, SPAN, ridge
-        factor = regression.factorise(family, *args)
-        share = regression.left_share(family, outside, *args, *factor)
+        args = regression.factorise(gram, ridge), scale, ridge
+        share = regression.left_share(family, outside, training, *args)
     np.testing.assert_allclose(moved[:, 1], alone, atol=1e-10)
     slopes = (moved - expected[[0, 1, 28, 31], None]) / step
     np.testing.assert_allclose(slopes, found[[0, 1, 28, 31]], atol=1e-4)
@@ -138,17 +137,14 @@ def test_regression_is_kernel_regression(family):
 def test_ridges_are_chosen_by_exact_leave_one_out():
     rows, rng = rows_of(32), np.random.default_rng(3)
     values = rows.x[:, 0] + 0.5 * rng.standard_normal(32)
+    training = regression.Training(rows, np.ones(32, bool), WEIGHTS, SPAN)
     with enable_x64():
-        problem = regression.Problem(rows, np.arange(32), np.ones(32, bool), values, SPAN)
-        best, errors = regression.choose(problem, WEIGHTS, 32)
-        for family, at, apart in zip(FAMILIES, np.asarray(best), np.asarray(errors), strict=True):
-            sums = []
-            for ridge in regression.RIDGES:
-                its = regression.solve(family, problem, WEIGHTS, float(ridge))
-                sums.append(np.square(its.errors).sum())
-            assert at == np.argmin(sums)
-            its = regression.solve(family, problem, WEIGHTS, float(regression.RIDGES[at]))
-            np.testing.assert_allclose(apart, its.errors, rtol=1e-6, atol=1e-9)
+        for family in FAMILIES:
+            gram = regression.gram(family, training)
+            best, apart = regression.choose(gram[0], values)
+            solved = [regression.solve(*gram, values, float(one)) for one in regression.RIDGES]
+            assert best == np.argmin([np.square(one.errors).sum() for one in solved])
+            np.testing.assert_allclose(apart, solved[int(best)].errors, rtol=1e-6, atol=1e-9)
 
 
 def test_leave_one_out_errors_are_those_of_hidden_entries(fitted):
