@@ -14,6 +14,7 @@ from ntkmc.experiments import (
     histology,
     histology_report,
     identity_prior,
+    imputers,
     inpainting,
     kernel_convergence,
     kernel_heatmaps,
@@ -77,6 +78,7 @@ EXPERIMENTS = {
             calibration.table,
         ),
         Experiment("tables", tables.TablesConfig, tables.run, tables.table),
+        Experiment("imputers", imputers.ImputersConfig, imputers.run, imputers.table),
         Experiment("histology", histology.HistologyConfig, histology.run, histology_report.table),
         Experiment("cmap", cmap.CmapConfig, cmap.run, cmap_report.table),
     )

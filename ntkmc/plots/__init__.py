@@ -15,12 +15,14 @@ from ntkmc.plots.curves import (
 )
 from ntkmc.plots.kernels import heat_map_grid, kernel_heat_map
 from ntkmc.plots.pictures import error_maps, hide_missing, over_channels, picture_panels
+from ntkmc.plots.ranks import critical_difference
 from ntkmc.plots.tables import availability_map, grouped_bars, metric_bars, missingness_map
 
 __all__ = [
     "availability_map",
     "confusion_matrices",
     "convergence_lines",
+    "critical_difference",
     "error_maps",
     "grouped_bars",
     "heat_map_grid",

@@ -12,6 +12,7 @@ from ntkmc.datasets.tables.table import Table
 
 SUFFIXES = (".csv", ".parquet", ".npz", ".tsv")
 _TEXT = ", ".join(text.SEPARATORS)
+_FOLDERS = ("drugs", "tables")
 
 __all__ = ["SUFFIXES", "Column", "Table", "check_target", "load_table", "read_table", "write_table"]
 
@@ -96,14 +97,22 @@ def check_target(path: Path, table: Table) -> None:
 
 
 def load_table(name: str, root: str | Path | None = None) -> Table:
-    """A table by name: ``drugs/<name>.csv`` in a data folder, `root` or ``$NTKMC_DATA``."""
+    """A table by name, from a data folder, `root` or ``$NTKMC_DATA``.
+
+    ``drugs/<name>.csv`` or ``tables/<name>.csv``.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
     folder = data_folder(root)
     if folder is None:
         raise FileNotFoundError(
             f"table {name!r}: there is no data folder; set {ROOT_VARIABLE} (or root) to a folder "
-            f"with drugs/{name}.csv"
+            f"with {_FOLDERS[0]}/{name}.csv or {_FOLDERS[1]}/{name}.csv"
         )
-    return read_table(folder / "drugs" / f"{name}.csv")
+    places = [folder / place / f"{name}.csv" for place in _FOLDERS]
+    return read_table(next((place for place in places if place.is_file()), places[0]))
 
 
 def _suffix(path: Path) -> str:

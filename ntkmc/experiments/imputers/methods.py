@@ -1,0 +1,177 @@
+"""Other people's imputers as functions, with the settings that they recommend.
+
+Those of scikit-learn are there anyway. The others are imported when they are used; a missing one
+is named with what installs it.
+"""
+
+import importlib
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from ntkmc.baselines import TABLE_BASELINES
+
+Matrix = Float[np.ndarray, "m n"]
+Filled = tuple[Matrix, Matrix | None]
+"""A completed table, and the standard deviation of each entry where a method has any."""
+Fitted = Callable[[Matrix], Filled]
+
+TREES = 100
+SEED = 0
+
+
+class Settings(NamedTuple):
+    """What a method is told of a table: positions of columns of categories, which are coded."""
+
+    categorical: Sequence[int]
+
+
+Method = Callable[[Matrix, Settings], Fitted]
+"""Is fitted to a table, NaN where missing, and then completes others with the same columns."""
+
+
+def ntk(settings: dict[str, Any]) -> Method:
+    """`NTKImputer` with these settings."""
+
+    def fit(table: Matrix, columns: Settings) -> Fitted:
+        from ntkmc.completion import NTKImputer
+
+        imputer = NTKImputer(categorical=list(columns.categorical)).set_params(**settings)
+        imputer.fit(table)
+
+        def complete(table: Matrix) -> Filled:
+            filled, std = imputer.transform(table, return_std=True)
+            return np.asarray(filled, np.float64), np.asarray(std, np.float64)
+
+        return complete
+
+    return fit
+
+
+def _sklearn(make: Callable[[], Any]) -> Method:
+    def fit(table: Matrix, columns: Settings) -> Fitted:
+        from sklearn.exceptions import ConvergenceWarning
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            imputer = make().fit(table)
+        return lambda table: (imputer.transform(table), None)
+
+    return fit
+
+
+def _iterative(**settings):
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer
+
+    return IterativeImputer(keep_empty_features=True, random_state=SEED, **settings)
+
+
+def _simple():
+    from sklearn.impute import SimpleImputer
+
+    return SimpleImputer(keep_empty_features=True)
+
+
+def _neighbours():
+    from sklearn.impute import KNNImputer
+
+    return KNNImputer(keep_empty_features=True)
+
+
+def _forests():
+    """MissForest's recipe (Stekhoven and Bühlmann 2012): fewest gaps first, six rounds."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    forest = RandomForestRegressor(TREES, max_features="sqrt", n_jobs=-1, random_state=SEED)
+    return _iterative(estimator=forest, max_iter=6, tol=0, initial_strategy="mean")
+
+
+def _extra_trees():
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    trees = ExtraTreesRegressor(TREES, n_jobs=-1, random_state=SEED)
+    return _iterative(estimator=trees, max_iter=6, tol=0)
+
+
+def _soft_impute(table: Matrix, columns: Settings) -> Fitted:
+    """Of all rows together, those that are new as well."""
+    fill = TABLE_BASELINES["soft-impute"]
+
+    def complete(other: Matrix) -> Filled:
+        if other is table:
+            return fill(table), None
+        return fill(np.concatenate([table, other]))[len(table) :], None
+
+    return complete
+
+
+def _frame(table: Matrix, columns: Settings) -> pd.DataFrame:
+    frame = pd.DataFrame(table, columns=[f"c{number}" for number in range(table.shape[1])])
+    for number in columns.categorical:
+        codes = frame.iloc[:, number].astype("Int64").astype("category")
+        frame[f"c{number}"] = codes
+    return frame
+
+
+def _miceforest(table: Matrix, columns: Settings) -> Fitted:
+    package = _import("miceforest")
+    kernel = package.ImputationKernel(_frame(table, columns), random_state=SEED)
+    kernel.mice(6)
+
+    def complete(other: Matrix) -> Filled:
+        if other is not table:
+            done = kernel.impute_new_data(_frame(other, columns)).complete_data(0)
+        else:
+            done = kernel.complete_data(0)
+        return done.astype(np.float64).to_numpy(), None
+
+    return complete
+
+
+def _missforest(table: Matrix, columns: Settings) -> Fitted:
+    package = _import("missforest")
+    names = [f"c{number}" for number in columns.categorical] or None
+    imputer = package.MissForest(categorical=names, verbose=0)
+    imputer.fit(_frame(table, columns))
+
+    def complete(other: Matrix) -> Filled:
+        return imputer.transform(_frame(other, columns)).astype(np.float64).to_numpy(), None
+
+    return complete
+
+
+def _hyperimpute(table: Matrix, columns: Settings) -> Fitted:
+    plugins = _import("hyperimpute.plugins.imputers").Imputers()
+    imputer = plugins.get("hyperimpute", random_state=SEED)
+    imputer.fit(_frame(table, columns).astype(np.float64))
+
+    def complete(other: Matrix) -> Filled:
+        return imputer.transform(_frame(other, columns).astype(np.float64)).to_numpy(), None
+
+    return complete
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise ImportError(f"{package} is not installed: pip install {package} ({error})") from None
+
+
+METHODS: dict[str, Method] = {
+    "mean": _sklearn(_simple),
+    "kNN": _sklearn(_neighbours),
+    "ridge": _sklearn(_iterative),
+    "extra trees": _sklearn(_extra_trees),
+    "forests": _sklearn(_forests),
+    "soft-impute": _soft_impute,
+    "miceforest": _miceforest,
+    "missforest": _missforest,
+    "hyperimpute": _hyperimpute,
+}
