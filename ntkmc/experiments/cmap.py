@@ -9,115 +9,22 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import numpy as np
-import pydantic
 
-from ntkmc.config import Config
-from ntkmc.datasets.cmap import LEFT_OUT, REFERENCE, load_responses
+from ntkmc.datasets.cmap import load_responses
 from ntkmc.experiments import cmap_report
-from ntkmc.experiments.cmap_methods import DENSE, Fold, method_from
+from ntkmc.experiments.cmap_config import CmapConfig
+from ntkmc.experiments.cmap_methods import Fold, method_from
+from ntkmc.experiments.cmap_results import Outcome, Results
 from ntkmc.experiments.comparison import Progress
 from ntkmc.priors import folds_within_cells
 from ntkmc.response_metrics import Scores
 from ntkmc.responses import Responses
 from ntkmc.results import ResultsFolder
 
-SEEDS = (149, 10, 53, 77, 1928)
-"""Of the paper's five rounds of cross-validation."""
 
-
-class DataConfig(Config):
-    """What is read, and which part of it is imputed: see ``ntkmc.datasets.cmap``."""
-
-    path: Path
-    root: Path | None = None
-    genes: tuple[str, ...] | None = None
-    cells: tuple[str, ...] | None = None
-    signatures: Path | None = None
-    left_out: tuple[str, ...] = pydantic.Field(
-        default=LEFT_OUT, description="Cell lines, where they are there at all."
-    )
-    reference: str = pydantic.Field(
-        default=REFERENCE,
-        description="Cell line that embeds drugs in the paper's prior; other methods train on it.",
-    )
-    fewest: int = pydantic.Field(
-        default=10, ge=1, description="Profiles of a cell line from which on it is imputed."
-    )
-
-
-def _a_method(spelling: Any) -> Any:
-    method_from(spelling)
-    return spelling
-
-
-class CmapConfig(Config):
-    """Schema of ``configs/cmap/*.yaml``."""
-
-    experiment: Literal["cmap"]
-    data: DataConfig
-    split: Literal["profiles", "cells"] = pydantic.Field(
-        default="profiles",
-        description="Whether a fold holds out a share of every cell line, or whole cell lines.",
-    )
-    seeds: tuple[Annotated[int, pydantic.Field(ge=0)], ...] = SEEDS
-    folds: int = pydantic.Field(default=10, ge=2)
-    only_folds: int | None = pydantic.Field(
-        default=None, ge=2, description="Of the folds, how many to run, for a shorter look."
-    )
-    methods: dict[str, Annotated[Any, pydantic.AfterValidator(_a_method)]]
-    ours: str = pydantic.Field(description="The method that is tested against all others.")
-    pairs: tuple[tuple[str, str], ...] = pydantic.Field(
-        default=(), description="Two methods each, to be compared fold by fold."
-    )
-    dense: int = pydantic.Field(
-        default=DENSE, ge=1, description="Profiles from which on a cell line counts as dense."
-    )
-    calibration_folds: int = pydantic.Field(
-        default=1, ge=0, description="Of each seed, in which our intervals are held to the truth."
-    )
-    cache: Path | None = pydantic.Field(
-        default=None,
-        description="A folder of what was computed, to go on from; empty it when code changes.",
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _names(self):
-        for name in (self.ours, *(name for pair in self.pairs for name in pair)):
-            if name not in self.methods:
-                raise ValueError(f"{name!r} is not among methods: {', '.join(self.methods)}")
-        return self
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What one method made of one fold.
-
-    Attributes
-    ----------
-    method, seed, fold : whose it is.
-    scores : of the held-out profiles.
-    dense : (n,), True for profiles of dense cell lines.
-    cell : (n,), places of their cell lines.
-    covered : share of held-out entries within their 90 % intervals; NaN where there are none.
-    seconds : wall-clock time, compilation included.
-    """
-
-    method: str
-    seed: int
-    fold: int
-    scores: Scores
-    dense: np.ndarray
-    cell: np.ndarray
-    covered: float
-    seconds: float
-
-
-def run(
-    config: CmapConfig, folder: ResultsFolder, progress: Progress | None = None
-) -> "cmap_report.Results":
+def run(config: CmapConfig, folder: ResultsFolder, progress: Progress | None = None) -> Results:
     """Run the experiment and write its results folder.
 
     Raises
@@ -133,7 +40,7 @@ def run(
         if progress is not None:
             progress("folds", number + 1, len(tasks))
     test_to_train = float(np.mean([len(h) / (len(imputed) - len(h)) for _, _, h in tasks]))
-    results = cmap_report.Results(config, imputed, reference, tuple(outcomes), test_to_train)
+    results = Results(config, imputed, reference, tuple(outcomes), test_to_train)
     cmap_report.write(folder, results)
     return results
 
