@@ -30,7 +30,8 @@ def run(config: CmapConfig, folder: ResultsFolder, progress: Progress | None = N
     Raises
     ------
     ValueError
-        If the reference is not among the cell lines, or none of the others has enough profiles.
+        If the reference is not among the cell lines, none of the others has enough profiles, or
+        none is in the subset.
     """
     imputed, reference = split_off(config)
     outcomes = []
@@ -61,6 +62,13 @@ def split_off(config: CmapConfig) -> tuple[Responses, Responses]:
             f"{data.path}: no cell line beside {data.reference} has {data.fewest} profiles; set "
             "data.fewest"
         )
+    if config.subset != "all":
+        kept &= (counts >= config.dense) == (config.subset == "dense")
+        if not kept.any():
+            raise ValueError(
+                f"subset was {config.subset!r}, and no cell line is with dense at {config.dense} "
+                "profiles; set dense, or subset=all"
+            )
     used = responses.take(kept[responses.cell] | is_reference).compact()
     is_reference = used.of_cells((data.reference,))
     return used.take(~is_reference), used.take(is_reference)
@@ -84,23 +92,36 @@ def _fold(config, imputed, reference, seed, fold, held) -> list[Outcome]:
     problem = Fold(trained, reference, imputed.drug[held], imputed.cell[held])
     truth = imputed.profiles[held]
     dense = np.bincount(imputed.cell, minlength=imputed.number_of_cells)[problem.cell]
+    saved = seed in config.seeds[: config.saved_seeds]
     outcomes = []
     for name, spelling in config.methods.items():
         wanted = name == config.ours and fold < config.calibration_folds
         path = _cached(config, spelling, seed, fold, wanted)
-        held_values = _read(path)
-        if held_values is None:
+        scored = _read(path, saved)
+        if scored is None:
             started = time.perf_counter()
             made = method_from(spelling)(problem, wanted)
             seconds = time.perf_counter() - started
             covered = np.nan
             if made.std is not None:
                 covered = float(np.mean(np.abs(truth - made.profiles) <= INTERVAL * made.std))
-            held_values = Scores.of(truth, made.profiles), covered, seconds
-            _write(path, *held_values)
-        scores, covered, seconds = held_values
+            profiles = made.profiles.astype(np.float32) if saved else None
+            scored = Scores.of(truth, made.profiles), covered, seconds, profiles
+            _write(path, *scored)
+        scores, covered, seconds, profiles = scored
         outcomes.append(
-            Outcome(name, seed, fold, scores, dense >= config.dense, problem.cell, covered, seconds)
+            Outcome(
+                name,
+                seed,
+                fold,
+                scores,
+                dense >= config.dense,
+                problem.drug,
+                problem.cell,
+                profiles,
+                covered,
+                seconds,
+            )
         )
     return outcomes
 
@@ -113,21 +134,26 @@ def _cached(config, spelling, seed, fold, wanted) -> Path | None:
     if config.cache is None:
         return None
     data = config.data.model_dump(mode="json", exclude={"root"})
-    key = json.dumps([data, config.split, config.folds, spelling, seed, fold, wanted])
+    subset = () if config.subset == "all" else (config.subset, config.dense)
+    key = json.dumps([data, config.split, config.folds, *subset, spelling, seed, fold, wanted])
     return config.cache / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
 
 
-def _read(path) -> tuple[Scores, float, float] | None:
+def _read(path, saved) -> tuple[Scores, float, float, np.ndarray | None] | None:
     if path is None or not path.is_file():
         return None
     with np.load(path) as held:
+        if saved and "profiles" not in held:
+            return None
         columns = {field.name: held[field.name] for field in dataclasses.fields(Scores)}
         scores = Scores(**{**columns, "genes": int(held["genes"])})
-        return scores, float(held["covered"]), float(held["seconds"])
+        profiles = held["profiles"] if saved else None
+        return scores, float(held["covered"]), float(held["seconds"]), profiles
 
 
-def _write(path, scores, covered, seconds) -> None:
+def _write(path, scores, covered, seconds, profiles) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **dataclasses.asdict(scores), covered=covered, seconds=seconds)
+    kept = {} if profiles is None else {"profiles": profiles}
+    np.savez(path, **dataclasses.asdict(scores), covered=covered, seconds=seconds, **kept)

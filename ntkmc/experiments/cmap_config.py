@@ -60,6 +60,16 @@ class CmapConfig(Config):
     dense: int = pydantic.Field(
         default=DENSE, ge=1, description="Profiles from which on a cell line counts as dense."
     )
+    subset: Literal["all", "dense", "sparse"] = pydantic.Field(
+        default="all",
+        description="Cell lines that there are folds of: those of at least `dense` profiles, of "
+        "fewer, or all. The others are left out of training too, but for the reference.",
+    )
+    saved_seeds: int = pydantic.Field(
+        default=1,
+        ge=0,
+        description="From the first on, whose imputed profiles are saved and drawn.",
+    )
     calibration_folds: int = pydantic.Field(
         default=1, ge=0, description="Of each seed, in which our intervals are held to the truth."
     )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ntkmc import plots
+from ntkmc.experiments.cmap_profiles import add_profiles
 from ntkmc.experiments.cmap_results import Results
 from ntkmc.experiments.comparison import Table, readable_seconds
 from ntkmc.report import Report
@@ -123,6 +124,7 @@ def write(folder: ResultsFolder, results: Results) -> None:
             for seed in config.seeds:
                 report.paragraph(f"Seed {seed}: {first} and {second}.")
                 report.table(*fold_table(results, first, second, seed, subset))
+    add_profiles(folder, report, results)
     if np.isfinite(results.coverage()):
         report.heading("Calibration")
         report.paragraph(
@@ -146,7 +148,7 @@ def _all_or_none(results: Results) -> bool:
 
 
 def _metric_rows(results):
-    named = {**METRICS, "correlation": "correlation"}
+    named = {**METRICS, "correlation": "correlation", "correlation p": "correlation_p"}
     for one in results.outcomes:
         place = {"method": one.method, "seed": one.seed, "fold": one.fold + 1}
         for metric, attribute in named.items():
@@ -170,6 +172,7 @@ def _summary(results):
                 seed: {
                     **{m: getattr(results.pooled(method, seed), a) for m, a in METRICS.items()},
                     "correlation": results.pooled(method, seed).correlation,
+                    "correlation p": results.pooled(method, seed).correlation_p,
                 }
                 for seed in config.seeds
             }

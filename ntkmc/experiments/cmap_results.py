@@ -18,7 +18,8 @@ class Outcome:
     method, seed, fold : whose it is.
     scores : of the held-out profiles.
     dense : (n,), True for profiles of dense cell lines.
-    cell : (n,), places of their cell lines.
+    drug, cell : (n,), places of their drugs and cell lines.
+    profiles : (n, genes), as they were imputed, float32; None of seeds that are not saved.
     covered : share of held-out entries within their 90 % intervals; NaN where there are none.
     seconds : wall-clock time, compilation included.
     """
@@ -28,7 +29,9 @@ class Outcome:
     fold: int
     scores: Scores
     dense: np.ndarray
+    drug: np.ndarray
     cell: np.ndarray
+    profiles: np.ndarray | None
     covered: float
     seconds: float
 
@@ -85,6 +88,21 @@ class Results:
         return np.array(
             [[measure(one) for one in self.of(method, seed)] for seed in self.config.seeds]
         )
+
+    def errors(self, method: str) -> np.ndarray:
+        """(drugs, cells), mean squared error of a profile, and over seeds; NaN where unimputed."""
+        shape = self.imputed.number_of_drugs, self.imputed.number_of_cells
+        sums, counts = np.zeros(shape), np.zeros(shape)
+        for one in self.of(method):
+            sums[one.drug, one.cell] += one.scores.errors / one.scores.genes
+            counts[one.drug, one.cell] += 1
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+    def winners(self) -> np.ndarray:
+        """(drugs, cells), place of the method of least error; -1 where nothing was imputed."""
+        errors = np.stack([self.errors(method) for method in self.methods])
+        known = np.isfinite(errors).all(axis=0)
+        return np.where(known, np.where(known, errors, 0).argmin(axis=0), -1)
 
     def test(self, better: str, other: str, metric: str) -> TTest:
         """SI appendix I: whether one method is better than another one."""
