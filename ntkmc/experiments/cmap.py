@@ -30,8 +30,8 @@ def run(config: CmapConfig, folder: ResultsFolder, progress: Progress | None = N
     Raises
     ------
     ValueError
-        If the reference is not among the cell lines, none of the others has enough profiles, or
-        none is in the subset.
+        If the reference is not among the cell lines, none of the others has enough profiles,
+        none is in the subset, or nothing is held out.
     """
     imputed, reference = split_off(config)
     outcomes = []
@@ -78,12 +78,23 @@ def _tasks(config, imputed) -> Iterator[tuple[int, int, np.ndarray]]:
     for seed in config.seeds:
         if config.split == "profiles":
             parts = folds_within_cells(imputed, config.folds, seed)
+        elif config.split == "few":
+            parts = [_all_but_few(config, imputed, seed)]
         else:
             lines = np.random.default_rng(seed).permutation(np.unique(imputed.cell))
             groups = np.array_split(lines, min(config.folds, len(lines)))
             parts = [np.flatnonzero(np.isin(imputed.cell, group)) for group in groups]
         for fold, held in enumerate(parts[: config.only_folds]):
             yield seed, fold, held
+
+
+def _all_but_few(config, imputed, seed) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    lines = (np.flatnonzero(imputed.cell == line) for line in np.unique(imputed.cell))
+    held = np.concatenate([rng.permutation(rows)[config.few :] for rows in lines])
+    if not len(held):
+        raise ValueError(f"few was {config.few}, and no cell line has more profiles; pass fewer")
+    return np.sort(held)
 
 
 def _fold(config, imputed, reference, seed, fold, held) -> list[Outcome]:
@@ -135,7 +146,10 @@ def _cached(config, spelling, seed, fold, wanted) -> Path | None:
         return None
     data = config.data.model_dump(mode="json", exclude={"root"})
     subset = () if config.subset == "all" else (config.subset, config.dense)
-    key = json.dumps([data, config.split, config.folds, *subset, spelling, seed, fold, wanted])
+    few = (config.few,) if config.split == "few" else ()
+    key = json.dumps(
+        [data, config.split, config.folds, *subset, *few, spelling, seed, fold, wanted]
+    )
     return config.cache / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
 
 

@@ -43,10 +43,12 @@ class CmapConfig(Config):
 
     experiment: Literal["cmap"]
     data: DataConfig
-    split: Literal["profiles", "cells"] = pydantic.Field(
+    split: Literal["profiles", "cells", "few"] = pydantic.Field(
         default="profiles",
-        description="Whether a fold holds out a share of every cell line, or whole cell lines.",
+        description="Whether a fold holds out a share of every cell line, or whole cell lines; "
+        "few: one fold a seed, which leaves `few` drawn profiles of every cell line.",
     )
+    few: int = pydantic.Field(default=10, ge=1, description="Of split=few.")
     seeds: tuple[Annotated[int, pydantic.Field(ge=0)], ...] = SEEDS
     folds: int = pydantic.Field(default=10, ge=2)
     only_folds: int | None = pydantic.Field(
@@ -77,6 +79,12 @@ class CmapConfig(Config):
         default=None,
         description="A folder of what was computed, to go on from; empty it when code changes.",
     )
+
+    @pydantic.model_validator(mode="after")
+    def _can_be_tested(self):
+        if self.split == "few" and len(self.seeds) < 2:
+            raise ValueError("seeds has one, and split=few has one fold of each; pass at least two")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _names(self):

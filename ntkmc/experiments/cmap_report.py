@@ -3,6 +3,7 @@
 import numpy as np
 
 from ntkmc import plots
+from ntkmc.experiments.cmap_config import CmapConfig
 from ntkmc.experiments.cmap_profiles import add_profiles
 from ntkmc.experiments.cmap_results import Results
 from ntkmc.experiments.comparison import Table, readable_seconds
@@ -84,8 +85,7 @@ def write(folder: ResultsFolder, results: Results) -> None:
     report = Report(
         f"Imputing the drug responses of {config.data.path.name}",
         f"{len(results.imputed)} profiles of {len(results.imputed.genes)} genes, "
-        f"{len(config.seeds)} x {config.folds} folds that hold out "
-        + ("a share of every cell line." if config.split == "profiles" else "whole cell lines."),
+        + _about_folds(config),
     )
     figure = plots.availability_map(results.imputed, results.reference)
     folder.write_figure("availability.png", figure)
@@ -135,6 +135,14 @@ def write(folder: ResultsFolder, results: Results) -> None:
     report.code(config.to_yaml())
     folder.write_summary(**_summary(results))
     folder.write_text("report.html", report.html())
+
+
+def _about_folds(config: CmapConfig) -> str:
+    if config.split == "few":
+        return f"{len(config.seeds)} folds that leave {config.few} profiles of every cell line."
+    return f"{len(config.seeds)} x {config.folds} folds that hold out " + (
+        "a share of every cell line." if config.split == "profiles" else "whole cell lines."
+    )
 
 
 def _title(subset: str) -> str:

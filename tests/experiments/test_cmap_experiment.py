@@ -159,10 +159,29 @@ def test_whole_cell_lines_are_held_out(overrides, tmp_path):
     assert "whole cell lines" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_all_but_few_profiles_are_held_out(overrides, tmp_path):
+    methods = "methods={mean: mean_over_cell, ours: {ntk: {one_hot: {identity: 1.5}}}}"
+    settings = [*overrides, "split=few", "few=4", methods, "ours=ours", "pairs=[]"]
+    experiment, config = load(REDUCED, settings)
+    imputed, _ = split_off(config)
+    results = experiment.run(config, ResultsFolder(tmp_path / "out"))
+    held = results.of("ours")
+    assert len(held) == len(config.seeds)
+    for one in held:
+        lines, counts = np.unique(imputed.cell, return_counts=True)
+        assert set(counts - np.bincount(one.cell, minlength=lines[-1] + 1)[lines]) == {4}
+    assert not np.array_equal(held[0].drug, held[1].drug)
+    assert "leave 4 profiles of every cell line" in (tmp_path / "out" / "report.html").read_text()
+    _, config = load(REDUCED, [*settings, "few=99"])
+    with pytest.raises(ValueError, match="few was 99, and no cell line has more profiles"):
+        experiment.run(config, ResultsFolder(tmp_path / "none"))
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("ours=nobody", "'nobody' is not among methods: mean over cell"),
+        ("methods.x={ntk: {random: {dims: 3}}}", "unknown key 'dims'"),
         ("methods.x=dnp", r"method: unknown name 'dnp'; did you mean 'dnpp'"),
         ("methods.x={ntk: {mixd: {}}}", "unknown name 'mixd'; did you mean 'mixed'"),
         ("methods.x={dnpp: {neighbors: 3}}", "unknown key 'neighbors'; did you mean 'neighbours'"),
@@ -173,6 +192,11 @@ def test_whole_cell_lines_are_held_out(overrides, tmp_path):
 def test_mistakes_in_a_configuration(override, message):
     with pytest.raises(ConfigError, match=message):
         load(REDUCED, [override])
+
+
+def test_one_fold_cannot_be_tested():
+    with pytest.raises(ConfigError, match="split=few has one fold of each; pass at least two"):
+        load(REDUCED, ["split=few", "seeds=[0]"])
 
 
 def test_data_without_anything_to_impute(overrides):
