@@ -160,7 +160,7 @@ def test_whole_cell_lines_are_held_out(overrides, tmp_path):
 
 
 def test_all_but_few_profiles_are_held_out(overrides, tmp_path):
-    methods = "methods={mean: mean_over_cell, ours: {ntk: {one_hot: {identity: 1.5}}}}"
+    methods = "methods={mean: mean_over_cell, ours: two_way_mean}"
     settings = [*overrides, "split=few", "few=4", methods, "ours=ours", "pairs=[]"]
     experiment, config = load(REDUCED, settings)
     imputed, _ = split_off(config)
