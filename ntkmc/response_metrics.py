@@ -100,6 +100,21 @@ class Scores:
         )
 
     @property
+    def correlation_p(self) -> float:
+        r"""Probability of such a `correlation`, or one further from zero, if there were none.
+
+        As ``scipy.stats.pearsonr`` has it, two-sided: (r + 1) / 2 of N independent normal entries
+        has a beta distribution with both parameters N / 2 - 1. Genes of a profile are not
+        independent, so that it is far too small; it is 0 below the least double, and NaN for
+        fewer than three entries.
+        """
+        shape = self.genes * len(self.products) / 2 - 1
+        if shape <= 0:
+            return float("nan")
+        tail = scipy.stats.beta.cdf(-abs(self.correlation), shape, shape, loc=-1, scale=2)
+        return float(min(1.0, 2 * tail))
+
+    @property
     def mean_r2(self) -> float:
         r"""Mean over profiles of the share of variance explained.
 

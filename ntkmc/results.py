@@ -4,6 +4,7 @@
 ``summary.json``  metrics, timings, peak memory, and the environment they were measured in
 ``metrics.csv``   one value a row
 ``*.png``         pictures and figures
+``*.npz``         arrays, of experiments that keep what they predict
 ``report.html``   all of it on one page, without other files
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import psutil
 from matplotlib.figure import Figure
 
@@ -84,6 +86,12 @@ class ResultsFolder:
         """Write a figure, 150 dots an inch, without empty edges."""
         path = self.path / name
         figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.05)
+        return path
+
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> Path:
+        """Write arrays to an ``.npz`` file, by name."""
+        path = self.path / name
+        np.savez(path, **dict(arrays))  # type: ignore[arg-type]
         return path
 
     def write_metrics(self, rows: Iterable[Mapping[str, Any]]) -> Path:

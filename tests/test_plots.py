@@ -106,3 +106,32 @@ def test_a_map_of_gaps_names_its_columns():
     many = plots.missingness_map(np.ones((4, 150), bool), [f"c{n}" for n in range(150)])
     shown = [label.get_text() for label in many.axes[0].get_xticklabels()]
     assert shown == [f"c{n}" for n in range(0, 150, 3)]
+
+
+@pytest.mark.parametrize("genes", [4, 900], ids=["points", "counts"])
+def test_predictions_against_the_truth_have_a_panel_for_each_method(genes):
+    truth = np.random.default_rng(0).normal(size=(3, genes))
+    methods = dict.fromkeys(("a", "b", "c", "d", "e", "$f"), truth * 0.5)
+    axes = plots.predicted_against_truth(truth, methods).axes
+    assert [one.get_title() for one in axes] == [*methods, "", "", "", ""]
+    assert [one.axison for one in axes] == [True] * 6 + [False] * 4
+    if genes == 4:
+        across, up = axes[0].lines[0].get_data()
+        np.testing.assert_array_equal(across, truth.ravel())
+        np.testing.assert_array_equal(up, truth.ravel() * 0.5)
+    else:
+        counts = axes[0].images[0].get_array().filled(0)
+        limit = axes[0].get_xlim()[1]
+        assert counts.sum() == (np.abs(truth) <= limit).sum()
+
+
+def test_a_map_of_winners_has_the_fullest_lines_first():
+    winners = np.array([[-1, 0, -1], [1, 1, -1], [-1, -1, -1]])
+    figure = plots.winner_map(winners, ["A", "B", "C"], ["x", "y", "never"])
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["B", "A"]
+    picture = axes.images[0].get_array()
+    assert picture.shape == (2, 2, 3)
+    np.testing.assert_array_equal(picture[1, 1], 1)  # A has no first drug
+    assert not np.array_equal(picture[0, 0], picture[0, 1])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["x", "y"]

@@ -69,3 +69,14 @@ def test_corrected_t():
         corrected_t_test(np.ones((1, 1)), 0.1)
     with pytest.raises(ValueError, match="test_to_train was -1"):
         corrected_t_test(differences, -1)
+
+
+def test_the_p_value_of_the_correlation():
+    rng = np.random.default_rng(3)
+    truth, noise = rng.normal(1, 1, (2, 3, 7))
+    for weight in (0.3, -0.5, 2.0):
+        scores = Scores.of(truth, weight * truth + noise)
+        expected = scipy.stats.pearsonr(truth.ravel(), (weight * truth + noise).ravel())
+        np.testing.assert_allclose(scores.correlation, expected.statistic)
+        np.testing.assert_allclose(scores.correlation_p, expected.pvalue, rtol=1e-9)
+    assert np.isnan(Scores.of(truth[:1, :2], noise[:1, :2]).correlation_p)

@@ -89,3 +89,10 @@ def test_figures_have_no_empty_edges(tmp_path):
     height, width = pixels.shape[:2]
     assert width > 2 * height
     assert not pixels[-height // 4].all()
+
+
+def test_arrays_are_found_by_name(tmp_path):
+    path = ResultsFolder(tmp_path).write_arrays("some.npz", {"a": np.arange(3), "b": np.ones(2)})
+    with np.load(path) as arrays:
+        np.testing.assert_array_equal(arrays["a"], [0, 1, 2])
+        np.testing.assert_array_equal(arrays["b"], [1, 1])

@@ -9,121 +9,29 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import numpy as np
-import pydantic
 
-from ntkmc.config import Config
-from ntkmc.datasets.cmap import LEFT_OUT, REFERENCE, load_responses
+from ntkmc.datasets.cmap import load_responses
 from ntkmc.experiments import cmap_report
-from ntkmc.experiments.cmap_methods import DENSE, Fold, method_from
+from ntkmc.experiments.cmap_config import CmapConfig
+from ntkmc.experiments.cmap_methods import Fold, method_from
+from ntkmc.experiments.cmap_results import Outcome, Results
 from ntkmc.experiments.comparison import Progress
 from ntkmc.priors import folds_within_cells
 from ntkmc.response_metrics import Scores
 from ntkmc.responses import Responses
 from ntkmc.results import ResultsFolder
 
-SEEDS = (149, 10, 53, 77, 1928)
-"""Of the paper's five rounds of cross-validation."""
 
-
-class DataConfig(Config):
-    """What is read, and which part of it is imputed: see ``ntkmc.datasets.cmap``."""
-
-    path: Path
-    root: Path | None = None
-    genes: tuple[str, ...] | None = None
-    cells: tuple[str, ...] | None = None
-    signatures: Path | None = None
-    left_out: tuple[str, ...] = pydantic.Field(
-        default=LEFT_OUT, description="Cell lines, where they are there at all."
-    )
-    reference: str = pydantic.Field(
-        default=REFERENCE,
-        description="Cell line that embeds drugs in the paper's prior; other methods train on it.",
-    )
-    fewest: int = pydantic.Field(
-        default=10, ge=1, description="Profiles of a cell line from which on it is imputed."
-    )
-
-
-def _a_method(spelling: Any) -> Any:
-    method_from(spelling)
-    return spelling
-
-
-class CmapConfig(Config):
-    """Schema of ``configs/cmap/*.yaml``."""
-
-    experiment: Literal["cmap"]
-    data: DataConfig
-    split: Literal["profiles", "cells"] = pydantic.Field(
-        default="profiles",
-        description="Whether a fold holds out a share of every cell line, or whole cell lines.",
-    )
-    seeds: tuple[Annotated[int, pydantic.Field(ge=0)], ...] = SEEDS
-    folds: int = pydantic.Field(default=10, ge=2)
-    only_folds: int | None = pydantic.Field(
-        default=None, ge=2, description="Of the folds, how many to run, for a shorter look."
-    )
-    methods: dict[str, Annotated[Any, pydantic.AfterValidator(_a_method)]]
-    ours: str = pydantic.Field(description="The method that is tested against all others.")
-    pairs: tuple[tuple[str, str], ...] = pydantic.Field(
-        default=(), description="Two methods each, to be compared fold by fold."
-    )
-    dense: int = pydantic.Field(
-        default=DENSE, ge=1, description="Profiles from which on a cell line counts as dense."
-    )
-    calibration_folds: int = pydantic.Field(
-        default=1, ge=0, description="Of each seed, in which our intervals are held to the truth."
-    )
-    cache: Path | None = pydantic.Field(
-        default=None,
-        description="A folder of what was computed, to go on from; empty it when code changes.",
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _names(self):
-        for name in (self.ours, *(name for pair in self.pairs for name in pair)):
-            if name not in self.methods:
-                raise ValueError(f"{name!r} is not among methods: {', '.join(self.methods)}")
-        return self
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What one method made of one fold.
-
-    Attributes
-    ----------
-    method, seed, fold : whose it is.
-    scores : of the held-out profiles.
-    dense : (n,), True for profiles of dense cell lines.
-    cell : (n,), places of their cell lines.
-    covered : share of held-out entries within their 90 % intervals; NaN where there are none.
-    seconds : wall-clock time, compilation included.
-    """
-
-    method: str
-    seed: int
-    fold: int
-    scores: Scores
-    dense: np.ndarray
-    cell: np.ndarray
-    covered: float
-    seconds: float
-
-
-def run(
-    config: CmapConfig, folder: ResultsFolder, progress: Progress | None = None
-) -> "cmap_report.Results":
+def run(config: CmapConfig, folder: ResultsFolder, progress: Progress | None = None) -> Results:
     """Run the experiment and write its results folder.
 
     Raises
     ------
     ValueError
-        If the reference is not among the cell lines, or none of the others has enough profiles.
+        If the reference is not among the cell lines, none of the others has enough profiles,
+        none is in the subset, or nothing is held out.
     """
     imputed, reference = split_off(config)
     outcomes = []
@@ -133,7 +41,7 @@ def run(
         if progress is not None:
             progress("folds", number + 1, len(tasks))
     test_to_train = float(np.mean([len(h) / (len(imputed) - len(h)) for _, _, h in tasks]))
-    results = cmap_report.Results(config, imputed, reference, tuple(outcomes), test_to_train)
+    results = Results(config, imputed, reference, tuple(outcomes), test_to_train)
     cmap_report.write(folder, results)
     return results
 
@@ -154,6 +62,13 @@ def split_off(config: CmapConfig) -> tuple[Responses, Responses]:
             f"{data.path}: no cell line beside {data.reference} has {data.fewest} profiles; set "
             "data.fewest"
         )
+    if config.subset != "all":
+        kept &= (counts >= config.dense) == (config.subset == "dense")
+        if not kept.any():
+            raise ValueError(
+                f"subset was {config.subset!r}, and no cell line is with dense at {config.dense} "
+                "profiles; set dense, or subset=all"
+            )
     used = responses.take(kept[responses.cell] | is_reference).compact()
     is_reference = used.of_cells((data.reference,))
     return used.take(~is_reference), used.take(is_reference)
@@ -163,6 +78,8 @@ def _tasks(config, imputed) -> Iterator[tuple[int, int, np.ndarray]]:
     for seed in config.seeds:
         if config.split == "profiles":
             parts = folds_within_cells(imputed, config.folds, seed)
+        elif config.split == "few":
+            parts = [_all_but_few(config, imputed, seed)]
         else:
             lines = np.random.default_rng(seed).permutation(np.unique(imputed.cell))
             groups = np.array_split(lines, min(config.folds, len(lines)))
@@ -171,29 +88,51 @@ def _tasks(config, imputed) -> Iterator[tuple[int, int, np.ndarray]]:
             yield seed, fold, held
 
 
+def _all_but_few(config, imputed, seed) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    lines = (np.flatnonzero(imputed.cell == line) for line in np.unique(imputed.cell))
+    held = np.concatenate([rng.permutation(rows)[config.few :] for rows in lines])
+    if not len(held):
+        raise ValueError(f"few was {config.few}, and no cell line has more profiles; pass fewer")
+    return np.sort(held)
+
+
 def _fold(config, imputed, reference, seed, fold, held) -> list[Outcome]:
     trained = imputed.take(np.setdiff1d(np.arange(len(imputed)), held))
     # Methods are given the held-out pairs, never their profiles.
     problem = Fold(trained, reference, imputed.drug[held], imputed.cell[held])
     truth = imputed.profiles[held]
     dense = np.bincount(imputed.cell, minlength=imputed.number_of_cells)[problem.cell]
+    saved = seed in config.seeds[: config.saved_seeds]
     outcomes = []
     for name, spelling in config.methods.items():
         wanted = name == config.ours and fold < config.calibration_folds
         path = _cached(config, spelling, seed, fold, wanted)
-        held_values = _read(path)
-        if held_values is None:
+        scored = _read(path, saved)
+        if scored is None:
             started = time.perf_counter()
             made = method_from(spelling)(problem, wanted)
             seconds = time.perf_counter() - started
             covered = np.nan
             if made.std is not None:
                 covered = float(np.mean(np.abs(truth - made.profiles) <= INTERVAL * made.std))
-            held_values = Scores.of(truth, made.profiles), covered, seconds
-            _write(path, *held_values)
-        scores, covered, seconds = held_values
+            profiles = made.profiles.astype(np.float32) if saved else None
+            scored = Scores.of(truth, made.profiles), covered, seconds, profiles
+            _write(path, *scored)
+        scores, covered, seconds, profiles = scored
         outcomes.append(
-            Outcome(name, seed, fold, scores, dense >= config.dense, problem.cell, covered, seconds)
+            Outcome(
+                name,
+                seed,
+                fold,
+                scores,
+                dense >= config.dense,
+                problem.drug,
+                problem.cell,
+                profiles,
+                covered,
+                seconds,
+            )
         )
     return outcomes
 
@@ -206,21 +145,29 @@ def _cached(config, spelling, seed, fold, wanted) -> Path | None:
     if config.cache is None:
         return None
     data = config.data.model_dump(mode="json", exclude={"root"})
-    key = json.dumps([data, config.split, config.folds, spelling, seed, fold, wanted])
+    subset = () if config.subset == "all" else (config.subset, config.dense)
+    few = (config.few,) if config.split == "few" else ()
+    key = json.dumps(
+        [data, config.split, config.folds, *subset, *few, spelling, seed, fold, wanted]
+    )
     return config.cache / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
 
 
-def _read(path) -> tuple[Scores, float, float] | None:
+def _read(path, saved) -> tuple[Scores, float, float, np.ndarray | None] | None:
     if path is None or not path.is_file():
         return None
     with np.load(path) as held:
+        if saved and "profiles" not in held:
+            return None
         columns = {field.name: held[field.name] for field in dataclasses.fields(Scores)}
         scores = Scores(**{**columns, "genes": int(held["genes"])})
-        return scores, float(held["covered"]), float(held["seconds"])
+        profiles = held["profiles"] if saved else None
+        return scores, float(held["covered"]), float(held["seconds"]), profiles
 
 
-def _write(path, scores, covered, seconds) -> None:
+def _write(path, scores, covered, seconds, profiles) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **dataclasses.asdict(scores), covered=covered, seconds=seconds)
+    kept = {} if profiles is None else {"profiles": profiles}
+    np.savez(path, **dataclasses.asdict(scores), covered=covered, seconds=seconds, **kept)

@@ -1,15 +1,12 @@
 """The methods that the drug-response experiment compares, by name."""
 
-import dataclasses
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from ntkmc import _spelling, baselines, priors
+from ntkmc import _spelling, priors
 from ntkmc.drug_response import (
     ImputedResponses,
     cell_means,
@@ -17,72 +14,57 @@ from ntkmc.drug_response import (
     impute_responses,
     in_dense_cells,
 )
-from ntkmc.responses import Indices, Responses
+from ntkmc.experiments.cmap_baselines import BASELINES, Fold, baseline_from
 
 DENSE = 150
 """Observed profiles from which on the paper calls a cell line dense."""
-
-
-@dataclasses.dataclass
-class Fold:
-    """What a method is given: the profiles of a training set and the pairs to impute.
-
-    Attributes
-    ----------
-    trained : of the cell lines that are imputed.
-    reference : all of the reference cell line, which is never imputed.
-    drug, cell : (q,)
-    """
-
-    trained: Responses
-    reference: Responses
-    drug: Indices
-    cell: Indices
-    _imputed: dict[int, np.ndarray] = dataclasses.field(default_factory=dict)
-
-    @functools.cached_property
-    def observed(self) -> Responses:
-        """Both kinds of profiles: all methods but the paper's prior are trained on them."""
-        return self.trained.joined(self.reference)
-
-    def impute(self, baseline: "Baseline", observed: Responses, drug: Indices, cell: Indices):
-        """A baseline's imputation; made once, for however many methods it is a prior of."""
-        key = hash((baseline, observed.profiles.tobytes(), drug.tobytes(), cell.tobytes()))
-        if key not in self._imputed:
-            self._imputed[key] = baseline(observed, drug, cell)
-        return self._imputed[key]
-
-
-@dataclasses.dataclass(frozen=True)
-class Baseline:
-    """A function of ``ntkmc.baselines`` with its settings."""
-
-    function: Callable[..., np.ndarray]
-    settings: tuple[tuple[str, Any], ...]
-
-    def __call__(self, observed: Responses, drug: Indices, cell: Indices) -> np.ndarray:
-        """Impute."""
-        return self.function(observed, drug, cell, **dict(self.settings))
-
-    def run(self, fold: Fold, uncertainty: bool) -> ImputedResponses:
-        """Impute a fold."""
-        profiles = fold.impute(self, fold.observed, fold.drug, fold.cell)
-        return ImputedResponses(profiles, None, 0.0, 0)
 
 
 Method = Callable[[Fold, bool], ImputedResponses]
 """Of a fold and of whether standard deviations are wanted."""
 
 
-def one_hot(cell_weight: float = 1.0, drug_weight: float = 0.75) -> Method:
-    """Which drug and which cell line it is, and nothing else."""
+def one_hot(
+    cell_weight: float = 1.0, drug_weight: float = 0.75, identity: float | None = None
+) -> Method:
+    """Which drug and which cell line it is, and nothing else.
+
+    With ``identity``, 1.5 in the authors' programs, it is solved as all of the paper's priors are:
+    profiles themselves, of the imputed cell lines alone, without a ridge.
+    """
 
     def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
-        pairs = fold.observed, fold.drug, fold.cell
+        observed = fold.observed if identity is None else fold.trained
+        pairs = observed, fold.drug, fold.cell
         features = priors.concatenated(
             [priors.one_hot_cell(*pairs), priors.one_hot_drug(*pairs)], [cell_weight, drug_weight]
         )
+        if identity is not None:
+            return _as_in_the_paper(pairs, features, identity, uncertainty)
         return impute_responses(*pairs, features, uncertainty=uncertainty)
+
+    return run
+
+
+def random(features: int = 100, seed: int = 0, identity: float = 1.5) -> Method:
+    """Numbers drawn for each column, uniform between 0 and 1: a prior that says nothing."""
+
+    def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
+        pairs = fold.trained, fold.drug, fold.cell
+        columns = len(fold.trained) + len(fold.drug)
+        drawn = np.random.default_rng(seed).random((features, columns))
+        return _as_in_the_paper(pairs, drawn, identity, uncertainty)
+
+    return run
+
+
+def identity() -> Method:
+    """A feature for each column: all are equally far, and imputed with a multiple of the mean."""
+
+    def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
+        pairs = fold.trained, fold.drug, fold.cell
+        nothing = np.zeros((0, len(fold.trained) + len(fold.drug)))
+        return _as_in_the_paper(pairs, nothing, 1.0, uncertainty)
 
     return run
 
@@ -93,6 +75,17 @@ def reference_cell(cell_weight: float = 1.25, identity: float = 1.5) -> Method:
     def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
         pairs = fold.trained, fold.drug, fold.cell
         features = priors.reference_cell(*pairs, fold.reference, cell_weight)
+        return _as_in_the_paper(pairs, features, identity, uncertainty)
+
+    return run
+
+
+def reference_cell_one_hot(cell_weight: float = 0.75, identity: float = 1.5) -> Method:
+    """The same embedding of drugs, beside which cell line it is: of the authors' programs."""
+
+    def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
+        pairs = fold.trained, fold.drug, fold.cell
+        features = priors.reference_cell_one_hot(*pairs, fold.reference, cell_weight)
         return _as_in_the_paper(pairs, features, identity, uncertainty)
 
     return run
@@ -185,25 +178,6 @@ def drug_and_neighbours(
     return run
 
 
-def synthetic_control(
-    observed: Responses, drug: Indices, cell: Indices, minimum: int = 3
-) -> Float[np.ndarray, "n genes"]:
-    """The profiles of `ntkmc.baselines.synthetic_control`, without its condition."""
-    return baselines.synthetic_control(observed, drug, cell, minimum).profiles
-
-
-def synthetic_interventions(
-    observed: Responses,
-    drug: Indices,
-    cell: Indices,
-    over: str = "cells",
-    energy: float = 0.95,
-    minimum: int = 3,
-) -> Float[np.ndarray, "n genes"]:
-    """The profiles of `ntkmc.baselines.synthetic_interventions`, without its conditions."""
-    return baselines.synthetic_interventions(observed, drug, cell, over, energy, minimum).profiles
-
-
 def _as_in_the_paper(pairs, features, identity, uncertainty):
     observed, drug, cell = pairs
     features = priors.with_identity(features, identity)
@@ -218,37 +192,12 @@ def _imputed(fold, made):
     return np.concatenate([fold.trained.profiles, made(fold.observed, fold.drug, fold.cell)]).T
 
 
-def _baseline_maker(function: Callable[..., np.ndarray]) -> Callable[..., Baseline]:
-    """A function of settings alone, as a configuration spells them."""
-
-    def make(**settings: Any) -> Baseline:
-        frozen = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        return Baseline(function, tuple(sorted(frozen.items())))
-
-    signature = inspect.signature(function)
-    settings = list(signature.parameters.values())[3:]  # without observed, drug, cell
-    make.__signature__ = signature.replace(parameters=settings)  # type: ignore[attr-defined]
-    return make
-
-
-BASELINES = {
-    name: _baseline_maker(function)
-    for name, function in {
-        "mean_over_cell": baselines.mean_over_cell,
-        "mean_over_drug": baselines.mean_over_drug,
-        "two_way_mean": baselines.two_way_mean,
-        "dnpp": baselines.dnpp,
-        "falrtc": baselines.falrtc,
-        "soft_impute": baselines.soft_impute_responses,
-        "style_transfer": baselines.style_transfer,
-        "autoencoder": baselines.autoencoder_style_transfer,
-        "synthetic_control": synthetic_control,
-        "synthetic_interventions": synthetic_interventions,
-    }.items()
-}
 PRIORS: dict[str, Callable[..., Method]] = {
     "one_hot": one_hot,
+    "random": random,
+    "identity": identity,
     "reference_cell": reference_cell,
+    "reference_cell_one_hot": reference_cell_one_hot,
     "imputation": imputation,
     "mixed": mixed,
     "drug_and_neighbours": drug_and_neighbours,
@@ -256,11 +205,6 @@ PRIORS: dict[str, Callable[..., Method]] = {
 
 
 METHODS = ("ntk", *BASELINES)
-
-
-def baseline_from(spelling: Any) -> Baseline:
-    """The baseline that is spelled, such as ``{"dnpp": {"neighbours": 10}}``."""
-    return _spelling.make(spelling, BASELINES, "impute")
 
 
 def method_from(spelling: Any) -> Method:

@@ -1,93 +1,18 @@
 """What the drug-response experiment shows: the paper's tables and figures of its outcomes."""
 
-import dataclasses
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ntkmc import plots
+from ntkmc.experiments.cmap_config import CmapConfig
+from ntkmc.experiments.cmap_profiles import add_profiles
+from ntkmc.experiments.cmap_results import Results
 from ntkmc.experiments.comparison import Table, readable_seconds
 from ntkmc.report import Report
-from ntkmc.response_metrics import METRICS, Scores, TTest, corrected_t_test
-from ntkmc.responses import Responses
+from ntkmc.response_metrics import METRICS
 from ntkmc.results import ResultsFolder
-
-if TYPE_CHECKING:
-    from ntkmc.experiments.cmap import CmapConfig, Outcome
 
 TESTED = ("mean R2", "mean cosine", "mean of the three")
 SUBSETS = ("all", "dense", "sparse")
-
-
-@dataclasses.dataclass(frozen=True)
-class Results:
-    """Outcomes of all methods, seeds and folds, and what they were imputed from.
-
-    Attributes
-    ----------
-    config : CmapConfig
-    imputed, reference : the profiles that were imputed, and those of the reference cell line.
-    outcomes : in the order of seeds, folds and methods.
-    test_to_train : profiles in a fold over those it was trained on.
-    """
-
-    config: "CmapConfig"
-    imputed: Responses
-    reference: Responses
-    outcomes: "tuple[Outcome, ...]"
-    test_to_train: float
-
-    @property
-    def methods(self) -> list[str]:
-        """Names, in the order of the configuration."""
-        return list(self.config.methods)
-
-    def of(self, method: str, seed: int | None = None) -> "list[Outcome]":
-        """The outcomes of a method, of one seed or of all."""
-        return [one for one in self.outcomes if one.method == method and seed in (None, one.seed)]
-
-    def pooled(self, method: str, seed: int, subset: str = "all") -> Scores | None:
-        """Scores of all folds of a seed together, as SI appendix H takes them.
-
-        None where no profile is in the subset.
-        """
-        scores = Scores.joined([_of_subset(one, subset) for one in self.of(method, seed)])
-        return scores if len(scores.products) else None
-
-    def mean(self, method: str, metric: str, subset: str = "all") -> float:
-        """Mean over seeds of a measure of all folds; NaN where no profile is in the subset."""
-        scored = [self.pooled(method, seed, subset) for seed in self.config.seeds]
-        if any(scores is None for scores in scored):
-            return float("nan")
-        return float(np.mean([getattr(scores, METRICS[metric]) for scores in scored]))
-
-    def by_fold(self, method: str, metric: str, subset: str = "all") -> np.ndarray:
-        """(seeds, folds), of a measure; NaN where a fold has no profile in the subset."""
-
-        def measure(one):
-            scores = _of_subset(one, subset)
-            return getattr(scores, METRICS[metric]) if len(scores.products) else np.nan
-
-        return np.array(
-            [[measure(one) for one in self.of(method, seed)] for seed in self.config.seeds]
-        )
-
-    def test(self, better: str, other: str, metric: str) -> TTest:
-        """SI appendix I: whether one method is better than another one."""
-        difference = self.by_fold(better, metric) - self.by_fold(other, metric)
-        return corrected_t_test(difference, self.test_to_train)
-
-    def coverage(self) -> float:
-        """Share of held-out entries within our 90 % intervals; NaN where none were computed."""
-        covered = [one.covered for one in self.of(self.config.ours)]
-        covered = [share for share in covered if np.isfinite(share)]
-        return float(np.mean(covered)) if covered else float("nan")
-
-
-def _of_subset(outcome: "Outcome", subset: str) -> Scores:
-    if subset == "all":
-        return outcome.scores
-    return outcome.scores.take(outcome.dense if subset == "dense" else ~outcome.dense)
 
 
 def table(results: Results, subset: str = "all") -> Table:
@@ -160,8 +85,7 @@ def write(folder: ResultsFolder, results: Results) -> None:
     report = Report(
         f"Imputing the drug responses of {config.data.path.name}",
         f"{len(results.imputed)} profiles of {len(results.imputed.genes)} genes, "
-        f"{len(config.seeds)} x {config.folds} folds that hold out "
-        + ("a share of every cell line." if config.split == "profiles" else "whole cell lines."),
+        + _about_folds(config),
     )
     figure = plots.availability_map(results.imputed, results.reference)
     folder.write_figure("availability.png", figure)
@@ -200,6 +124,7 @@ def write(folder: ResultsFolder, results: Results) -> None:
             for seed in config.seeds:
                 report.paragraph(f"Seed {seed}: {first} and {second}.")
                 report.table(*fold_table(results, first, second, seed, subset))
+    add_profiles(folder, report, results)
     if np.isfinite(results.coverage()):
         report.heading("Calibration")
         report.paragraph(
@@ -210,6 +135,14 @@ def write(folder: ResultsFolder, results: Results) -> None:
     report.code(config.to_yaml())
     folder.write_summary(**_summary(results))
     folder.write_text("report.html", report.html())
+
+
+def _about_folds(config: CmapConfig) -> str:
+    if config.split == "few":
+        return f"{len(config.seeds)} folds that leave {config.few} profiles of every cell line."
+    return f"{len(config.seeds)} x {config.folds} folds that hold out " + (
+        "a share of every cell line." if config.split == "profiles" else "whole cell lines."
+    )
 
 
 def _title(subset: str) -> str:
@@ -223,7 +156,7 @@ def _all_or_none(results: Results) -> bool:
 
 
 def _metric_rows(results):
-    named = {**METRICS, "correlation": "correlation"}
+    named = {**METRICS, "correlation": "correlation", "correlation p": "correlation_p"}
     for one in results.outcomes:
         place = {"method": one.method, "seed": one.seed, "fold": one.fold + 1}
         for metric, attribute in named.items():
@@ -247,6 +180,7 @@ def _summary(results):
                 seed: {
                     **{m: getattr(results.pooled(method, seed), a) for m, a in METRICS.items()},
                     "correlation": results.pooled(method, seed).correlation,
+                    "correlation p": results.pooled(method, seed).correlation_p,
                 }
                 for seed in config.seeds
             }

@@ -1,19 +1,15 @@
 """What the histology experiment compares: kernels of networks, and of colour histograms."""
 
-import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from ntkmc.architecture import ArchitectureError, GroupConv, LiftingConv, Network, Sequential
 from ntkmc.baselines.colour_histogram import colour_histograms, histogram_kernel, mean_distance
 from ntkmc.experiments.comparison import Progress
+from ntkmc.experiments.histology_config import HistologyConfig
 from ntkmc.kernels import gram
-
-if TYPE_CHECKING:
-    from ntkmc.experiments.histology import HistologyConfig
 
 PLAIN = "CNN"
 HISTOGRAM = "colour histogram"
@@ -27,27 +23,6 @@ class Grams(NamedTuple):
     turned: Float[np.ndarray, "t n"]
 
 
-def with_group(network: Network, group: str) -> Sequential:
-    """The network with this point group in all of its convolutions.
-
-    Raises
-    ------
-    ArchitectureError
-        If it has none that could have a group, or networks side by side.
-    """
-    if not isinstance(network, Sequential):
-        raise ArchitectureError("the network has branches; pass a list of layers")
-    layers = [
-        dataclasses.replace(layer, group=group)
-        if isinstance(layer, LiftingConv | GroupConv)
-        else layer
-        for layer in network
-    ]
-    if not any(isinstance(layer, LiftingConv) for layer in layers):
-        raise ArchitectureError("the network has no lifting_conv, whose group could be replaced")
-    return Sequential(layers)
-
-
 def method_name(group: str) -> str:
     """What the network with this group is called."""
     return PLAIN if group == "C1" else group
@@ -59,7 +34,7 @@ def quarter_turn(images: Float[np.ndarray, "n h h c"]) -> Float[np.ndarray, "n h
 
 
 def all_grams(
-    config: "HistologyConfig",
+    config: HistologyConfig,
     train: Float[np.ndarray, "n h h c"],
     test: Float[np.ndarray, "t h h c"],
     progress: Progress | None,

@@ -1,7 +1,6 @@
 """What the histology experiment shows: accuracies, differences, confusions, and turned tiles."""
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,12 +9,10 @@ from ntkmc import plots
 from ntkmc.classification import Interval, crossed_interval
 from ntkmc.datasets.histology import Tiles
 from ntkmc.experiments.comparison import Table
+from ntkmc.experiments.histology_config import HistologyConfig
 from ntkmc.experiments.histology_methods import HISTOGRAM, PLAIN, method_name
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
-
-if TYPE_CHECKING:
-    from ntkmc.experiments.histology import HistologyConfig
 
 _SHOWN = 8  # example tiles of a class
 
@@ -64,7 +61,7 @@ class Results:
     outcomes : kinds within methods, in the order of the configuration; the histogram's last.
     """
 
-    config: "HistologyConfig"
+    config: HistologyConfig
     train: Tiles
     test: Tiles
     orders: Int[np.ndarray, "seeds largest"]

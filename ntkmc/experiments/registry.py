@@ -9,9 +9,11 @@ from ntkmc.config import Config, ConfigError, read, validate
 from ntkmc.experiments import (
     calibration,
     cmap,
+    cmap_config,
     cmap_report,
     finite_width,
     histology,
+    histology_config,
     histology_report,
     identity_prior,
     imputers,
@@ -79,8 +81,10 @@ EXPERIMENTS = {
         ),
         Experiment("tables", tables.TablesConfig, tables.run, tables.table),
         Experiment("imputers", imputers.ImputersConfig, imputers.run, imputers.table),
-        Experiment("histology", histology.HistologyConfig, histology.run, histology_report.table),
-        Experiment("cmap", cmap.CmapConfig, cmap.run, cmap_report.table),
+        Experiment(
+            "histology", histology_config.HistologyConfig, histology.run, histology_report.table
+        ),
+        Experiment("cmap", cmap_config.CmapConfig, cmap.run, cmap_report.table),
     )
 }
 

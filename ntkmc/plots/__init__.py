@@ -16,6 +16,7 @@ from ntkmc.plots.curves import (
 from ntkmc.plots.kernels import heat_map_grid, kernel_heat_map
 from ntkmc.plots.pictures import error_maps, hide_missing, over_channels, picture_panels
 from ntkmc.plots.ranks import critical_difference
+from ntkmc.plots.responses import predicted_against_truth, winner_map
 from ntkmc.plots.tables import availability_map, grouped_bars, metric_bars, missingness_map
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "missingness_map",
     "over_channels",
     "picture_panels",
+    "predicted_against_truth",
     "reliability_curves",
     "residual_curve",
     "residual_curves",
     "size_curves",
     "training_curves",
     "turn_test",
+    "winner_map",
 ]

@@ -24,5 +24,8 @@ from .other_profiles import (
     other_profiles as other_profiles,
 )
 from .patches import PatchPrior as PatchPrior
-from .reference_cell import reference_cell as reference_cell
+from .reference_cell import (
+    reference_cell as reference_cell,
+    reference_cell_one_hot as reference_cell_one_hot,
+)
 from .spelling import from_dict as from_dict, resolve as resolve

@@ -11,7 +11,9 @@ from responses import of_mask
 from ntkmc.config import ConfigError
 from ntkmc.experiments import load
 from ntkmc.experiments.cmap import split_off
+from ntkmc.experiments.cmap_profiles import correlation_table, winner_table
 from ntkmc.experiments.cmap_report import fold_table, improvement_table, test_table
+from ntkmc.response_metrics import Scores
 from ntkmc.results import ResultsFolder
 
 test_table.__test__ = False  # a table of tests, not one
@@ -92,6 +94,31 @@ def test_a_small_table(overrides, tmp_path, monkeypatch):
     of_ours = metrics[(metrics.method == config.ours) & (metrics.metric == "mean R2")]
     np.testing.assert_allclose(of_ours.value, results.by_fold(config.ours, "mean R2").ravel())
 
+    of_ours = metrics[(metrics.method == config.ours) & (metrics.metric == "correlation p")]
+    assert of_ours.value.between(0, 1).all()
+
+    # What is saved is what was scored.
+    with np.load(folder / "predictions.npz") as saved:
+        place = list(saved["methods"]).index(config.ours)
+        pairs = list(zip(saved["drug"], saved["cell"], strict=True))
+        assert len(set(pairs)) == len(pairs) == len(imputed)
+        assert set(saved["seed"]) == {config.seeds[0]}
+        assert set(saved["fold"]) == {1, 2, 3}
+        scores = Scores.of(saved["truth"].astype(float), saved["predicted"][place].astype(float))
+        pooled = results.pooled(config.ours, config.seeds[0])
+        np.testing.assert_allclose(scores.mean_r2, pooled.mean_r2, rtol=1e-4)
+        row = imputed.places()[imputed.drugs.index(pairs[3][0]), imputed.cells.index(pairs[3][1])]
+        np.testing.assert_allclose(saved["truth"][3], imputed.profiles[row], rtol=1e-6)
+    assert correlation_table(results)[1][-1][1] == f"{_mean_correlation(results):.4f}"
+    for name in ("scatter.png", "winners.png"):
+        assert (folder / name).stat().st_size > 0
+    errors = np.stack([results.errors(method) for method in results.methods])
+    winners = results.winners()
+    np.testing.assert_array_equal(winners >= 0, imputed.availability())
+    drug, cell = imputed.drug[0], imputed.cell[0]
+    assert winners[drug, cell] == errors[:, drug, cell].argmin()
+    assert sum(int(row[1]) for row in winner_table(results)[1]) == len(imputed)
+
     # From what was kept, nothing is computed again.
     monkeypatch.setattr("ntkmc.experiments.cmap_report.write", lambda folder, results: None)
     again = experiment.run(config, ResultsFolder(tmp_path / "again"))
@@ -99,21 +126,62 @@ def test_a_small_table(overrides, tmp_path, monkeypatch):
     assert [one.seconds for one in again.outcomes] == seconds
 
 
+def _mean_correlation(results):
+    scored = [results.pooled(results.config.ours, seed) for seed in results.config.seeds]
+    return np.mean([scores.correlation for scores in scored])
+
+
+def test_folds_of_a_subset_of_cell_lines(overrides):
+    counts = {}
+    for subset in ("all", "dense", "sparse"):
+        _, config = load(REDUCED, [*overrides, "dense=11", f"subset={subset}"])
+        imputed, reference = split_off(config)
+        assert len(reference)
+        used = np.bincount(imputed.cell, minlength=imputed.number_of_cells)
+        counts[subset] = {c: int(n) for c, n in zip(imputed.cells, used, strict=True) if n}
+    assert counts["dense"] | counts["sparse"] == counts["all"]
+    assert min(counts["dense"].values()) >= 11 > max(counts["sparse"].values())
+    _, config = load(REDUCED, [*overrides, "dense=100", "subset=dense"])
+    with pytest.raises(ValueError, match="subset was 'dense', and no cell line is with dense at"):
+        split_off(config)
+
+
 def test_whole_cell_lines_are_held_out(overrides, tmp_path):
     methods = "methods={mean: mean_over_cell, ours: {ntk: {one_hot: {}}}}"
-    settings = [*overrides, "split=cells", "folds=3", "seeds=[0]", methods, "ours=ours", "pairs=[]"]
+    settings = [*overrides, "split=cells", "folds=3", "seeds=[0]", methods]
+    settings += ["ours=ours", "pairs=[]", "saved_seeds=0"]
     experiment, config = load(REDUCED, settings)
     results = experiment.run(config, ResultsFolder(tmp_path / "out"))
     held = [set(one.cell) for one in results.of("ours")]
     assert [len(cells) for cells in held] == [1, 1, 1]
     assert len(set.union(*held)) == 3
+    assert not (tmp_path / "out" / "predictions.npz").exists()
     assert "whole cell lines" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_all_but_few_profiles_are_held_out(overrides, tmp_path):
+    methods = "methods={mean: mean_over_cell, ours: two_way_mean}"
+    settings = [*overrides, "split=few", "few=4", methods, "ours=ours", "pairs=[]"]
+    experiment, config = load(REDUCED, settings)
+    imputed, _ = split_off(config)
+    results = experiment.run(config, ResultsFolder(tmp_path / "out"))
+    held = results.of("ours")
+    assert len(held) == len(config.seeds)
+    for one in held:
+        lines, counts = np.unique(imputed.cell, return_counts=True)
+        assert set(counts - np.bincount(one.cell, minlength=lines[-1] + 1)[lines]) == {4}
+    assert not np.array_equal(held[0].drug, held[1].drug)
+    assert "leave 4 profiles of every cell line" in (tmp_path / "out" / "report.html").read_text()
+    _, config = load(REDUCED, [*settings, "few=99"])
+    with pytest.raises(ValueError, match="few was 99, and no cell line has more profiles"):
+        experiment.run(config, ResultsFolder(tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("ours=nobody", "'nobody' is not among methods: mean over cell"),
+        ("methods.x={ntk: {random: {dims: 3}}}", "unknown key 'dims'"),
         ("methods.x=dnp", r"method: unknown name 'dnp'; did you mean 'dnpp'"),
         ("methods.x={ntk: {mixd: {}}}", "unknown name 'mixd'; did you mean 'mixed'"),
         ("methods.x={dnpp: {neighbors: 3}}", "unknown key 'neighbors'; did you mean 'neighbours'"),
@@ -124,6 +192,11 @@ def test_whole_cell_lines_are_held_out(overrides, tmp_path):
 def test_mistakes_in_a_configuration(override, message):
     with pytest.raises(ConfigError, match=message):
         load(REDUCED, [override])
+
+
+def test_one_fold_cannot_be_tested():
+    with pytest.raises(ConfigError, match="split=few has one fold of each; pass at least two"):
+        load(REDUCED, ["split=few", "seeds=[0]"])
 
 
 def test_data_without_anything_to_impute(overrides):

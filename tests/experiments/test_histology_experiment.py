@@ -12,7 +12,7 @@ from ntkmc.architecture import Dense, GroupConv, GroupPool, LiftingConv, Relu, S
 from ntkmc.config import ConfigError
 from ntkmc.experiments import load
 from ntkmc.experiments.histology import load as load_parts
-from ntkmc.experiments.histology_methods import with_group
+from ntkmc.experiments.histology_config import with_group
 from ntkmc.experiments.histology_report import turn_table
 from ntkmc.results import ResultsFolder
 

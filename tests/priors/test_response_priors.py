@@ -57,6 +57,18 @@ def test_reference_cell(table):
         priors.reference_cell(trained, drug, cell, reference.take(np.zeros(len(reference), bool)))
 
 
+def test_reference_cell_beside_which_cell_line_it_is(table):
+    reference, trained = table.take(table.cell == 0), table.take(table.cell != 0)
+    drug, cell = missing(trained)
+    whole = priors.reference_cell_one_hot(trained, drug, cell, reference, cell_weight=0.5)
+    lines, of_drug = np.split(whole, [trained.number_of_cells])
+    np.testing.assert_array_equal(
+        of_drug, priors.reference_cell(trained, drug, cell, reference)[len(trained.genes) :]
+    )
+    np.testing.assert_array_equal(lines > 0, priors.one_hot_cell(trained, drug, cell) > 0)
+    np.testing.assert_allclose(lines.sum(axis=0), 0.5 * np.linalg.norm(of_drug, axis=0))
+
+
 def test_the_identity_below_a_prior(table):
     features = table.profiles.T
     made = priors.with_identity(features, 1.5)
