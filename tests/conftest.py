@@ -20,7 +20,7 @@ def pytest_configure(config):
     import, which takes them five seconds to make.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # A third less time; JAX_DISABLE_MOST_OPTIMIZATIONS=0 tests what users run, as CI does as well.
+    # A third less time. Set it to 0 to test what users run, as `.ci/run` does on old versions.
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     if hasattr(config, "cache"):
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("jax")))
