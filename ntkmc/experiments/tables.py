@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from ntkmc.experiments.held_out import (
     score,
     without_std,
 )
+from ntkmc.experiments.imputers.config import ImputerSettings
 from ntkmc.report import Report
 from ntkmc.results import ResultsFolder
 
@@ -60,7 +61,7 @@ class TablesConfig(Config):
     experiment: Literal["tables"]
     table: TableConfig
     holdouts: dict[str, HoldoutConfig] = pydantic.Field(min_length=1)
-    imputer: dict[str, Any] = pydantic.Field(
+    imputer: ImputerSettings = pydantic.Field(
         default={}, description="Settings of ntkmc.NTKImputer."
     )
     row_label: str | None = pydantic.Field(
@@ -71,17 +72,6 @@ class TablesConfig(Config):
         TABLE_BASELINES
     )
     seeds: tuple[int, ...] = pydantic.Field(default=(0, 1, 2, 3, 4), min_length=1)
-
-    @pydantic.field_validator("imputer")
-    @classmethod
-    def _known_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        from ntkmc.completion import NTKImputer  # imports scikit-learn, which takes a second
-
-        try:
-            NTKImputer().set_params(**settings)
-        except ValueError as error:
-            raise ValueError(str(error)) from None
-        return settings
 
 
 def run(config: TablesConfig, folder: ResultsFolder, progress: Progress | None = None) -> Scores:

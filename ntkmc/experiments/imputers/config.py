@@ -57,6 +57,10 @@ def _known_settings(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+ImputerSettings = Annotated[dict[str, Any], pydantic.AfterValidator(_known_settings)]
+"""Of ``ntkmc.NTKImputer``, by their names."""
+
+
 class ImputersConfig(Config):
     """Schema of ``configs/tables/uci*.yaml``."""
 
@@ -64,8 +68,8 @@ class ImputersConfig(Config):
     root: Path | None = pydantic.Field(default=None, description="Of the data, else $NTKMC_DATA.")
     tables: dict[str, TableConfig] = pydantic.Field(min_length=1)
     conditions: tuple[ConditionConfig, ...] = pydantic.Field(min_length=1)
-    ours: dict[str, Annotated[dict[str, Any], pydantic.AfterValidator(_known_settings)]] = (
-        pydantic.Field(min_length=1, description="Settings of ntkmc.NTKImputer, by their name.")
+    ours: dict[str, ImputerSettings] = pydantic.Field(
+        min_length=1, description="Settings of ntkmc.NTKImputer, by what they are called."
     )
     others: tuple[Annotated[str, pydantic.AfterValidator(_known_method)], ...] = ("mean", "ridge")
     checkpoint: Path | None = pydantic.Field(
