@@ -4,7 +4,12 @@ from .architecture import (
     Sequential as Sequential,
     autoencoder as autoencoder,
 )
-from .completion import Gram as Gram, NTKImputer as NTKImputer
+from .completion import (
+    Gram as Gram,
+    NTKImputer as NTKImputer,
+    Pooled as Pooled,
+    pool as pool,
+)
 from .inpainting import (
     InpaintResult as InpaintResult,
     Noise as Noise,

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ntkmc.completion import chained_fit, fitting, reading
+from ntkmc.completion import chained_fit, draws, fitting, reading
 from ntkmc.completion.encoding import Encoding
 from ntkmc.completion.models import (
     AlongColumns,
@@ -235,11 +236,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         numbers, _ = reading.read(self, X, fit=False)
-        table = self.encoding_.forward(numbers)
-        completed, std = np.zeros(table.shape), np.ones(table.shape)
-        if self.model_ is not None:
-            active = self.active_
-            completed[:, active], std[:, active] = self.model_.complete(table[:, active])
+        completed, std = self._complete(self.encoding_.forward(numbers))
         missing = np.isnan(numbers)
         filled, spread = self.encoding_.backward(completed, std)
         filled = np.where(missing, filled, numbers)
@@ -247,6 +244,52 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if not return_std:
             return result
         return result, reading.labelled(X, np.where(missing, spread, 0.0))
+
+    def sample(self, X, n_draws: int = 1, random_state: Any = None) -> list:
+        """Draw what is missing, all entries of a row together, for multiple imputation.
+
+        See `ntkmc.completion.draws` for the distribution, and `ntkmc.pool` for what estimates from
+        the draws say together.
+
+        Parameters
+        ----------
+        X : (n_samples, n_features), as for `transform`.
+        n_draws : how many completed tables.
+        random_state : None, a whole number, or a ``numpy.random.RandomState``.
+
+        Returns
+        -------
+        A list of n_draws tables, each as `transform` would return it, with draws in place of the
+        most likely values.
+
+        Raises
+        ------
+        ValueError : as `transform`; n_draws is no whole number above 0.
+        """
+        check_is_fitted(self)
+        _require_int("n_draws", n_draws, 1)
+        seed = check_random_state(random_state).randint(2**31)
+        rng = np.random.default_rng(seed)
+        numbers, _ = reading.read(self, X, fit=False)
+        table, active = self.encoding_.forward(numbers), self.active_
+        completed, std = self._complete(table)
+        normal = rng.standard_normal((n_draws, *table.shape))
+        normal[:, :, active] = draws.correlated(self.model_, table[:, active], n_draws, rng)
+        missing = np.isnan(numbers)
+        drawn = []
+        for its in normal:
+            features = draws.features(self.encoding_, completed, std, its, rng)
+            filled, _ = self.encoding_.backward(features, std)
+            drawn.append(reading.write(self, X, np.where(missing, filled, numbers), missing))
+        return drawn
+
+    def _complete(self, table):
+        """Means and standard deviations of standardised features."""
+        completed, std = np.zeros(table.shape), np.ones(table.shape)
+        if self.model_ is not None:
+            active = self.active_
+            completed[:, active], std[:, active] = self.model_.complete(table[:, active])
+        return completed, std
 
     @property
     def _counted(self):

@@ -6,10 +6,11 @@ part in makes leave-one-out errors of that row too small, and the ridge that min
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ntkmc.completion.calibration import Calibration
 from ntkmc.completion.priors import Network
@@ -72,6 +73,16 @@ class AlongRows:
     def complete(self, table: Table) -> tuple[Table, Table]:
         """Every missing entry, and standard deviations."""
         completed, std = np.empty(table.shape), np.empty(table.shape)
+        for kernel, rows in self.kernels_of(table):
+            result = kernel.complete(table[rows], self.ridge, uncertainty=True)
+            assert result.variance is not None
+            completed[rows] = result.completed
+            shares = result.variance / prior_variance(kernel.kernel, self.ridge)
+            std[rows] = self.calibration.std(shares)
+        return completed, std
+
+    def kernels_of(self, table: Table) -> Iterator[tuple[ColumnKernel, Int[np.ndarray, " r"]]]:
+        """The kernels that complete a table, each with the rows that it completes."""
         kernels: dict[int, ColumnKernel] = {}
         rows: dict[int, list[int]] = {}
         for row, key in enumerate(row_keys(table) if self.own else [b""] * len(table)):
@@ -79,12 +90,7 @@ class AlongRows:
             kernels[id(kernel)] = kernel
             rows.setdefault(id(kernel), []).append(row)
         for number, kernel in kernels.items():
-            result = kernel.complete(table[rows[number]], self.ridge, uncertainty=True)
-            assert result.variance is not None
-            completed[rows[number]] = result.completed
-            shares = result.variance / prior_variance(kernel.kernel, self.ridge)
-            std[rows[number]] = self.calibration.std(shares)
-        return completed, std
+            yield kernel, np.array(rows[number])
 
     def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "AlongRows":
         """The same, for a table of which the one that it was fitted to is these rows."""

@@ -1,0 +1,102 @@
+r"""Draws of what is missing in a table, all entries of a row together.
+
+A model says what each missing entry is, :math:`\mu_j`, and how far off that may be,
+:math:`\sigma_j`. Under the kernel between columns the missing entries m of a row, given the
+observed ones o, are Gaussian with covariance
+
+.. math:: C = K_{mm} + \tau I - K_{mo} (K_{oo} + \tau I)^{-1} K_{om}, \qquad
+          \tau = \lambda\, \overline{K_{jj}}
+
+(Rasmussen & Williams 2006, Eq. 2.24). A draw has the correlations of C and the calibrated standard
+deviations: :math:`\mu_j + \sigma_j z_j`, with z Gaussian, of variance one, correlated as C. Other
+models have a part in means and standard deviations alone; where there is no kernel between columns,
+entries of a row are independent.
+
+A category is drawn from its probabilities: of two, that of the second is the predicted indicator,
+and it is drawn where :math:`\Phi(z_j)` is below that, so that it goes along with the other entries;
+of more, the predicted indicators, none below zero, are divided by their sum, and it is drawn by
+itself.
+"""
+
+import numpy as np
+import scipy.linalg
+import scipy.special
+from jaxtyping import Float
+
+from ntkmc.completion.encoding import Encoding
+from ntkmc.completion.models import AlongRows, Both, Model
+from ntkmc.completion.table_prior import Table
+
+
+def correlated(
+    model: Model | None, table: Table, count: int, rng: np.random.Generator
+) -> Float[np.ndarray, "count m n"]:
+    """Standard Gaussian numbers, correlated within each row as its missing entries are.
+
+    Parameters
+    ----------
+    model : fitted.
+    table : (m, n), standardised, NaN where missing.
+    count : how many of each.
+    rng : of the numbers.
+    """
+    normal = rng.standard_normal((count, *table.shape))
+    along = _along_rows(model)
+    if along is None:
+        return normal
+    missing = np.isnan(table)
+    for kernel, rows in along.kernels_of(table):
+        patterns, of = np.unique(missing[rows], axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            if pattern.any():
+                factor = _factor(kernel.kernel, along.ridge, pattern)
+                which = np.ix_(range(count), rows[of.ravel() == number], np.flatnonzero(pattern))
+                normal[which] = normal[which] @ factor.T
+    return normal
+
+
+def _along_rows(model) -> AlongRows | None:
+    """The regression along rows that has a part in a model, if there is one."""
+    if isinstance(model, Both):
+        return _along_rows(model.first) or _along_rows(model.second)
+    return model if isinstance(model, AlongRows) else None
+
+
+def _factor(kernel, ridge, missing):
+    """Lower triangular, of the correlations of the missing entries given the others."""
+    observed = ~missing
+    noise = ridge * np.diagonal(kernel).mean()
+    covariance = kernel[np.ix_(missing, missing)] + noise * np.eye(missing.sum())
+    if observed.any():
+        system = kernel[np.ix_(observed, observed)] + noise * np.eye(observed.sum())
+        half = scipy.linalg.solve_triangular(
+            np.linalg.cholesky(system), kernel[np.ix_(observed, missing)], lower=True
+        )
+        covariance -= half.T @ half
+    size = np.sqrt(np.diagonal(covariance))
+    return np.linalg.cholesky(covariance / np.outer(size, size))
+
+
+def features(
+    encoding: Encoding,
+    completed: Float[np.ndarray, "m f"],
+    std: Float[np.ndarray, "m f"],
+    normal: Float[np.ndarray, "m f"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "m f"]:
+    """One draw of the standardised features, from means, standard deviations and `correlated`."""
+    drawn = completed + std * normal
+    for column, known in encoding.categories.items():
+        which = np.flatnonzero(encoding.owner == column)
+        indicator = completed[:, which] * encoding.scale[which] + encoding.mean[which]
+        if len(known) <= 2:
+            chosen = (scipy.special.ndtr(normal[:, which]) < indicator).astype(float)
+        else:
+            shares = np.maximum(indicator, 0)
+            total = shares.sum(axis=1, keepdims=True)
+            shares = np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / len(known))
+            below = np.cumsum(shares, axis=1) < rng.random((len(shares), 1))
+            place = np.minimum(below.sum(axis=1), len(known) - 1)
+            chosen = (place[:, None] == np.arange(len(known))).astype(float)
+        drawn[:, which] = (chosen - encoding.mean[which]) / encoding.scale[which]
+    return drawn
