@@ -97,7 +97,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         choices are made from.
     categorical : the columns of categories (numbers or text, two or more of them), which are filled
         in with one of the values that they had in `fit`: a name or a position, several of them, a
-        mask (n_features,), or None.
+        mask (n_features,), or None. "from_dtype": those of pandas' dtypes category, string and
+        bool, and those of objects that hold text or truth values.
     progress : called with the stage, how many steps of it are done, and their number.
 
     Attributes

@@ -22,13 +22,13 @@ def read(estimator: Any, X: Any, *, fit: bool) -> tuple[Numbers, dict[int, list]
     """
     if isinstance(X, pd.DataFrame):
         frame = X
-    elif _declared(estimator.categorical) or _has_objects(X):
+    elif _declared(estimator.categorical) or _has_objects(X) or (not fit and _coded(estimator)):
         frame = pd.DataFrame(np.asarray(X, dtype=object))
     else:
         return _numbers(estimator, X, fit), {}
     validate_data(estimator, X, reset=fit, skip_check_array=True)
-    columns = _positions(estimator.categorical, frame)
-    known = {} if fit else estimator.encoding_.categories
+    known = {} if fit else _coded(estimator)
+    columns = _positions(estimator.categorical, frame) if fit else set(known)
     numbers = np.empty(frame.shape)
     categories: dict[int, list] = {}
     for position, name in enumerate(frame.columns):
@@ -134,16 +134,33 @@ def _as_numbers(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column)
 
 
+def _coded(estimator) -> dict[int, list]:
+    return estimator.encoding_.categories
+
+
 def _declared(categorical) -> list:
     """What is declared to be a column of categories, one by one."""
-    if categorical is None:
+    if categorical is None or _by_dtype(categorical):
         return []
     if isinstance(categorical, str) or np.ndim(categorical) == 0:
         return [categorical]
     return list(categorical)
 
 
+def _by_dtype(categorical) -> bool:
+    return isinstance(categorical, str) and categorical == "from_dtype"
+
+
+def _is_category(column: pd.Series) -> bool:
+    """Whether a column's type says so; objects are what they hold."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return True
+    return pd.api.types.infer_dtype(column, skipna=True) in ("string", "boolean")
+
+
 def _positions(categorical, frame) -> set[int]:
+    if _by_dtype(categorical):
+        return {k for k in range(frame.shape[1]) if _is_category(frame.iloc[:, k])}
     names, declared = list(frame.columns), _declared(categorical)
     if declared and all(isinstance(entry, bool | np.bool_) for entry in declared):
         if len(declared) != len(names):

@@ -229,6 +229,21 @@ def test_categorical_in_every_spelling(unchecked):
             NTKImputer(categorical=wrong).fit(table)
 
 
+def test_categories_by_dtype():
+    table, _, _ = records()
+    table = table.assign(only=pd.Series(["one"] * 90, dtype="string"))
+    settings = {"ridge": 0.1, "n_refinements": 0}
+    declared = NTKImputer(categorical=["kind", "flag", "only"], **settings).fit(table)
+    expected = declared.transform(table)
+    found = NTKImputer(categorical="from_dtype", **settings).fit(table)
+    assert sorted(found.encoding_.categories) == [1, 3, 4]
+    pd.testing.assert_frame_equal(found.transform(table), expected)
+    objects = NTKImputer(categorical="from_dtype", **settings).fit_transform(table.to_numpy(object))
+    assert (objects == expected.to_numpy(object)).all()
+    numbers = table[["x", "y"]].to_numpy()
+    assert not NTKImputer(categorical="from_dtype", **settings).fit(numbers).encoding_.categories
+
+
 def test_progress_is_told():
     told = []
     NTKImputer(n_refinements=0, progress=lambda *step: told.append(step)).fit(low_rank(m=15)[0])
