@@ -50,7 +50,9 @@ def correlated(
         for number, pattern in enumerate(patterns):
             if pattern.any():
                 factor = _factor(kernel.kernel, along.ridge, pattern)
-                which = np.ix_(range(count), rows[of.ravel() == number], np.flatnonzero(pattern))
+                which = np.ix_(
+                    np.arange(count), rows[of.ravel() == number], np.flatnonzero(pattern)
+                )
                 normal[which] = normal[which] @ factor.T
     return normal
 

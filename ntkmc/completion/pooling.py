@@ -85,4 +85,5 @@ def pool(estimates: Any, variances: Any, *, dof: float = np.inf, level: float = 
     lost = (ratio + 2 / (freedom + 3)) / (ratio + 1)
     half = scipy.stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total)
     mean = Q.mean(axis=0)
-    return Pooled(mean, total, freedom, lost, mean - half, mean + half)
+    parts = mean, total, freedom, lost, mean - half, mean + half
+    return Pooled(*map(np.asarray, parts))
