@@ -17,6 +17,7 @@ from ntkmc.completion.models import (
     fit_along_columns,
     fit_both,
     root_mean_square,
+    with_rows,
 )
 from ntkmc.completion.priors import PARITIES, Gram, Network, check_prior, prior_matrix
 from ntkmc.completion.table_prior import (
@@ -73,8 +74,9 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         related, `row_prior` is all there is.
     row_prior : the same for the rows of the table that the imputer is fitted to: an array
         (p, n_samples) or a `Gram`, "identity", or None (the default: rows are not related). With
-        one, only tables with the same rows can be transformed. With both priors, predictions are
-        weighted so that the leave-one-out error is least.
+        one, only tables with the same rows can be transformed, or others with `row_features` of
+        their own. With both priors, predictions are weighted so that the leave-one-out error is
+        least.
     depth : number of hidden layers, or "loo": 1 to 3, the best of them by leave-one-out.
     activation : "relu", {"leaky_relu": {"negative_slope": 0.1}}, "identity", or the layer itself.
     ridge : added to the kernel's diagonal, relative to its mean, or "loo": the one with the least
@@ -215,13 +217,16 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.left_out_error_ = root_mean_square(table - left_out, self._counted)
         return self
 
-    def transform(self, X, return_std: bool = False):
+    def transform(self, X, return_std: bool = False, *, row_features: Any = None):
         """Fill in a table with the same columns; rows need not be those of `fit`.
 
         Parameters
         ----------
         X : (n_samples, n_features), array or DataFrame, NaN where missing.
         return_std : also return the standard deviation of every imputed entry.
+        row_features : (p, n_samples), where `row_prior` is an array (p, rows of `fit`): features of
+            the rows of X, which then need not be those of `fit`. They are completed with the help
+            of these, by the features alone where nothing of a row is observed.
 
         Returns
         -------
@@ -233,11 +238,12 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError : X lacks a column of the table in `fit` or has another, has infinite values or
-            unknown categories, or other rows than a row prior is for.
+            unknown categories, or other rows than a row prior is for; row_features have another
+            shape, or there is no `row_prior` of features.
         """
         check_is_fitted(self)
         numbers, _ = reading.read(self, X, fit=False)
-        completed, std = self._complete(self.encoding_.forward(numbers))
+        completed, std = self._complete(self.encoding_.forward(numbers), row_features)
         missing = np.isnan(numbers)
         filled, spread = self.encoding_.backward(completed, std)
         filled = np.where(missing, filled, numbers)
@@ -246,7 +252,9 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return result
         return result, reading.labelled(X, np.where(missing, spread, 0.0))
 
-    def sample(self, X, n_draws: int = 1, random_state: Any = None) -> list:
+    def sample(
+        self, X, n_draws: int = 1, random_state: Any = None, *, row_features: Any = None
+    ) -> list:
         """Draw what is missing, all entries of a row together, for multiple imputation.
 
         See `ntkmc.completion.draws` for the distribution, and `ntkmc.pool` for what estimates from
@@ -257,6 +265,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X : (n_samples, n_features), as for `transform`.
         n_draws : how many completed tables.
         random_state : None, a whole number, or a ``numpy.random.RandomState``.
+        row_features : as for `transform`.
 
         Returns
         -------
@@ -273,7 +282,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         rng = np.random.default_rng(seed)
         numbers, _ = reading.read(self, X, fit=False)
         table, active = self.encoding_.forward(numbers), self.active_
-        completed, std = self._complete(table)
+        completed, std = self._complete(table, row_features)
         normal = rng.standard_normal((n_draws, *table.shape))
         normal[:, :, active] = draws.correlated(self.model_, table[:, active], n_draws, rng)
         missing = np.isnan(numbers)
@@ -284,13 +293,32 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             drawn.append(reading.write(self, X, np.where(missing, filled, numbers), missing))
         return drawn
 
-    def _complete(self, table):
+    def _complete(self, table, row_features):
         """Means and standard deviations of standardised features."""
         completed, std = np.zeros(table.shape), np.ones(table.shape)
-        if self.model_ is not None:
+        model = self.model_
+        if row_features is not None:
+            features = self._row_features(row_features, len(table))
+            model = None if model is None else with_rows(model, features)
+        if model is not None:
             active = self.active_
-            completed[:, active], std[:, active] = self.model_.complete(table[:, active])
+            completed[:, active], std[:, active] = model.complete(table[:, active])
         return completed, std
+
+    def _row_features(self, row_features, rows):
+        if self.row_prior is None or isinstance(self.row_prior, str | Gram):
+            raise ValueError(
+                "row_features was passed and row_prior is no array of features: fit with one of "
+                "shape (p, rows), or leave row_features out"
+            )
+        check_prior(row_features, "row_features", ())
+        features, count = np.asarray(row_features, np.float64), len(self.row_prior)
+        if features.shape != (count, rows):
+            raise ValueError(
+                f"row_features has shape {features.shape}; pass ({count}, {rows}), the features of "
+                "row_prior for each row of X"
+            )
+        return features
 
     @property
     def _counted(self):
@@ -375,7 +403,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for network in self._networks("odd"):
             gram = isinstance(self.row_prior, Gram)
             kernel = matrix if gram else network.kernel(matrix)
-            models.append(fit_along_columns(network, kernel, table, self.ridge))
+            embedding = None if gram or isinstance(self.row_prior, str) else matrix
+            models.append(fit_along_columns(network, kernel, table, self.ridge, embedding))
         errors = [root_mean_square(table - one.left_out, self._counted) for one in models]
         return models[int(np.argmin(errors))]
 

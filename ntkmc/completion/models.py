@@ -101,26 +101,53 @@ class AlongRows:
 
 @dataclasses.dataclass(frozen=True)
 class AlongColumns:
-    """Each column from its observed entries, with a kernel between the rows of this very table."""
+    """Each column from its observed entries, with a kernel between rows.
+
+    Attributes
+    ----------
+    network : whose kernel it is.
+    kernel : between the rows of `known`, and after them those that are completed.
+    ridge : relative to the mean of its diagonal.
+    calibration : of standard deviations.
+    table : the one that it was fitted to.
+    embedding : of its rows; None where they have no features.
+    known : (k, n), rows that help to complete others; none where these are the ones of the fit.
+    """
 
     network: Network
-    kernel: Float[np.ndarray, "m m"]
+    kernel: Float[np.ndarray, "r r"]
     ridge: float
     calibration: Calibration
     left_out: Table
     left_out_std: Table
+    table: Table
+    embedding: Float[np.ndarray, "p m"] | None
+    known: Float[np.ndarray, "k n"]
 
     def complete(self, table: Table) -> tuple[Table, Table]:
         """Every missing entry, and standard deviations."""
-        if len(table) != len(self.kernel):
+        before = len(self.known)
+        if before + len(table) != len(self.kernel):
             raise ValueError(
-                f"X has {len(table)} rows and row_prior was for {len(self.kernel)}, those of the "
-                "table it was fitted to: pass the same rows, or fit with row_prior=None"
+                f"X has {len(table)} rows and row_prior was for {len(self.kernel) - before}, those "
+                "of the table it was fitted to: pass the same rows, row_features of others, or fit "
+                "with row_prior=None"
             )
-        result = complete_rows(self.kernel, table.T, ridge=self.ridge, uncertainty=True)
+        rows = np.concatenate([self.known, table])
+        result = complete_rows(self.kernel, rows.T, ridge=self.ridge, uncertainty=True)
         assert result.variance is not None
         shares = result.variance.T / prior_variance(self.kernel, self.ridge)[:, None]
-        return result.completed.T, self.calibration.std(shares)
+        return result.completed.T[before:], self.calibration.std(shares[before:])
+
+    def with_rows(self, new: Float[np.ndarray, "p k"]) -> "AlongColumns":
+        """The same for new rows, which the table that it was fitted to helps to complete.
+
+        Their kernel is that of the network on the features of both, and the noise is as it was.
+        """
+        assert self.embedding is not None
+        kernel = self.network.kernel(self.embedding, new)
+        ridge = self.ridge * np.diagonal(self.kernel).mean() / np.diagonal(kernel).mean()
+        return dataclasses.replace(self, kernel=kernel, ridge=float(ridge), known=self.table)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +173,14 @@ class Both:
         completed = self.weight * first + (1 - self.weight) * second
         std = (self.weight * std_1 + (1 - self.weight) * std_2) * self.inflation
         return np.where(np.isnan(table), completed, table), std
+
+
+def with_rows(model: Model, new: Float[np.ndarray, "p k"]) -> Model:
+    """A model for new rows with such features."""
+    if isinstance(model, Both):
+        first, second = (with_rows(one, new) for one in (model.first, model.second))
+        return dataclasses.replace(model, first=first, second=second)
+    return model.with_rows(new) if isinstance(model, AlongColumns) else model
 
 
 def row_keys(table: Table) -> list[bytes]:
@@ -192,7 +227,11 @@ def fit_along_rows(
 
 
 def fit_along_columns(
-    network: Network, kernel: Float[np.ndarray, "m m"], table: Table, ridge: float | str
+    network: Network,
+    kernel: Float[np.ndarray, "m m"],
+    table: Table,
+    ridge: float | str,
+    embedding: Float[np.ndarray, "p m"] | None,
 ) -> AlongColumns:
     """Choose the ridge and measure the errors; the kernel must not be made from the table."""
     result = complete_rows(kernel, table.T, ridge=ridge, uncertainty=True)
@@ -201,8 +240,10 @@ def fit_along_columns(
     predicted = np.where(np.isnan(table), np.nan, result.left_out.T)
     shares = result.variance.T / prior_variance(kernel, result.ridge)[:, None]
     calibration = Calibration.of(table, predicted, shares)
+    std = calibration.std(shares)
+    none = np.empty((0, table.shape[1]))
     return AlongColumns(
-        network, kernel, result.ridge, calibration, predicted, calibration.std(shares)
+        network, kernel, result.ridge, calibration, predicted, std, table, embedding, none
     )
 
 

@@ -57,9 +57,11 @@ class Network:
     identity: float
     parity: str = "odd"
 
-    def kernel(self, embedding: Float[np.ndarray, "p n"]) -> Float[np.ndarray, "n n"]:
-        """Kernel between columns of a prior."""
-        return self._ntk(self._scaled(embedding))
+    def kernel(
+        self, embedding: Float[np.ndarray, "p n"], new: Float[np.ndarray, "p k"] | None = None
+    ) -> Float[np.ndarray, "m m"]:
+        """Kernel between columns of a prior, and new ones after them, at the scale of the first."""
+        return self._ntk(self._scaled(embedding, new))
 
     def signed_kernel(
         self, embedding: Float[np.ndarray, "p n"], observed: Bool[np.ndarray, "m n"]
@@ -100,11 +102,12 @@ class Network:
     def _ntk(self, *sides) -> Float[np.ndarray, "n n"]:
         return np.asarray(dense_ntk(*sides, depth=self.depth, activation=self.activation))
 
-    def _scaled(self, embedding):
+    def _scaled(self, embedding, new=None):
         size = np.sqrt(np.mean(np.square(np.linalg.norm(embedding, axis=0))))
-        scaled = embedding / (size if size > 0 else 1.0)
+        columns = embedding if new is None else np.hstack([embedding, new])
+        scaled = columns / (size if size > 0 else 1.0)
         if self.identity:
-            scaled = np.vstack([scaled, self.identity * np.eye(embedding.shape[1])])
+            scaled = np.vstack([scaled, self.identity * np.eye(columns.shape[1])])
         return scaled
 
 

@@ -303,8 +303,48 @@ def test_row_priors_and_both():
     nothing = NTKImputer().fit_transform(empty)
     scale = truth.std(axis=0)
     assert abs((filled - truth)[7] / scale).mean() < abs((nothing - truth)[7] / scale).mean()
-    with pytest.raises(ValueError, match="X has 29 rows and row_prior was for 30"):
+    with pytest.raises(ValueError, match="X has 29 rows and row_prior was for 30, those of"):
         imputer.transform(table[:29])
+
+
+def test_new_rows_are_completed_by_their_features(unchecked):
+    table, truth, _ = low_rank(m=40, n=6)
+    rows = np.stack([truth[:, 0] - truth[:, 0].mean(), truth[:, 1] - truth[:, 1].mean()])
+    old, new = table[:30], table[30:].copy()
+    new[:5] = np.nan
+    settings = {"ridge": 0.1, "identity_weight": 0.0, "column_prior": None}
+    imputer = NTKImputer(row_prior=rows[:, :30], **settings).fit(old)
+    filled, std = imputer.transform(new, return_std=True, row_features=rows[:, 30:])
+
+    # The same, as it is written: one Gaussian process a column, on all rows with a value.
+    unit = np.sqrt(np.mean(np.sum(rows[:, :30] ** 2, axis=0)))
+    kernel = dense_ntk(rows / unit)
+    noise = 0.1 * np.diagonal(kernel)[:30].mean()
+    for j in range(6):
+        values = np.concatenate([old[:, j], new[:, j]])
+        known = np.flatnonzero(~np.isnan(values))
+        mean, scale = np.nanmean(old[:, j]), np.nanstd(old[:, j])
+        system = kernel[np.ix_(known, known)] + noise * np.eye(len(known))
+        weights = np.linalg.solve(system, (values[known] - mean) / scale)
+        expected = mean + scale * kernel[30:, known] @ weights
+        gone = np.isnan(new[:, j])
+        np.testing.assert_allclose(filled[gone, j], expected[gone], rtol=1e-8)
+    assert (std[np.isnan(new)] > 0).all()
+    cold = np.abs(filled - truth[30:])[:5] / truth.std(axis=0)
+    means = np.abs(np.nanmean(old, axis=0) - truth[30:])[:5] / truth.std(axis=0)
+    assert cold.mean() < 0.7 * means.mean()
+
+    both = NTKImputer(row_prior=rows[:, :30], ridge=0.1, n_refinements=0).fit(old)
+    assert np.isfinite(both.transform(new, row_features=rows[:, 30:])).all()
+    drawn = both.sample(new, 2, random_state=0, row_features=rows[:, 30:])
+    assert np.isfinite(drawn).all()
+    with pytest.raises(ValueError, match=r"row_features has shape \(2, 3\); pass \(2, 10\)"):
+        both.transform(new, row_features=rows[:, :3])
+    with pytest.raises(ValueError, match="row_features has entries that are not finite"):
+        both.transform(new, row_features=rows[:, 30:] * np.nan)
+    without = NTKImputer(ridge=0.1, n_refinements=0).fit(old)
+    with pytest.raises(ValueError, match="row_prior is no array of features"):
+        without.transform(new, row_features=rows[:, 30:])
 
 
 def test_depth_and_identity_are_chosen_by_leave_one_out():
