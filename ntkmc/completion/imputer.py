@@ -20,6 +20,7 @@ from ntkmc.completion.models import (
     with_rows,
 )
 from ntkmc.completion.priors import PARITIES, Gram, Network, check_prior, prior_matrix
+from ntkmc.completion.settings import check_settings, require_int
 from ntkmc.completion.table_prior import (
     GivenPrior,
     Prior,
@@ -28,7 +29,6 @@ from ntkmc.completion.table_prior import (
     row_order,
     without,
 )
-from ntkmc.kernels.dense_ntk import homogeneous
 from ntkmc.progress import Progress
 
 _DEPTHS = (1, 2, 3)
@@ -198,7 +198,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             holds text in columns that are not declared categorical or infinite values, or nothing
             is observed.
         """
-        self._check_settings()
+        check_settings(self)
         numbers, categories = reading.read(self, X, fit=True)
         if np.isnan(numbers).all():
             raise ValueError(
@@ -277,7 +277,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError : as `transform`; n_draws is no whole number above 0.
         """
         check_is_fitted(self)
-        _require_int("n_draws", n_draws, 1)
+        require_int("n_draws", n_draws, 1)
         seed = check_random_state(random_state).randint(2**31)
         rng = np.random.default_rng(seed)
         numbers, _ = reading.read(self, X, fit=False)
@@ -417,36 +417,3 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             for weight in weights
             for one in (PARITIES if parity == "loo" else (parity,))
         ]
-
-    def _check_settings(self) -> None:
-        if self.column_prior is None and self.row_prior is None:
-            raise ValueError("column_prior and row_prior are both None; pass at least one")
-        if self.column_prior is not None:
-            check_prior(self.column_prior, "column_prior")
-        if self.row_prior is not None:
-            check_prior(self.row_prior, "row_prior", ("identity",))
-        homogeneous(self.activation)
-        if self.ridge != "loo":
-            _require_number("ridge", self.ridge)
-        if self.identity_weight != "loo":
-            _require_number("identity_weight", self.identity_weight)
-        if self.depth != "loo":
-            _require_int("depth", self.depth, 1)
-        if self.parity not in ("loo", *PARITIES):
-            raise ValueError(f"parity was {self.parity!r}; pass 'odd', 'oriented' or 'loo'")
-        if self.chained not in (True, False, "auto"):
-            raise ValueError(f"chained was {self.chained!r}; pass True, False or 'auto'")
-        _require_int("n_refinements", self.n_refinements, 0)
-        _require_int("prior_rows", self.prior_rows, 2)
-
-
-def _require_int(name: str, value: Any, least: int) -> None:
-    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not number or value < least:
-        raise ValueError(f"{name} was {value!r}; pass a whole number that is at least {least}")
-
-
-def _require_number(name: str, value: Any) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= value < np.inf:
-        raise ValueError(f"{name} was {value!r}; pass a number >= 0, or 'loo'")
