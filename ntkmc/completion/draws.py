@@ -12,10 +12,10 @@ deviations: :math:`\mu_j + \sigma_j z_j`, with z Gaussian, of variance one, corr
 models have a part in means and standard deviations alone; where there is no kernel between columns,
 entries of a row are independent.
 
-A category is drawn from its probabilities: of two, that of the second is the predicted indicator,
-and it is drawn where :math:`\Phi(z_j)` is below that, so that it goes along with the other entries;
-of more, the predicted indicators, none below zero, are divided by their sum, and it is drawn by
-itself.
+A category is drawn from its probabilities, the predicted indicators, none below zero, over their
+sum (of two categories there is one indicator). The likeliest is drawn where, with z of its own
+indicator, :math:`\Phi(z_j) > 1 - p_j`, so that it goes along with the other entries
+of the row, and one of the others otherwise.
 """
 
 import numpy as np
@@ -90,15 +90,25 @@ def features(
     drawn = completed + std * normal
     for column, known in encoding.categories.items():
         which = np.flatnonzero(encoding.owner == column)
-        indicator = completed[:, which] * encoding.scale[which] + encoding.mean[which]
+        indicators = completed[:, which] * encoding.scale[which] + encoding.mean[which]
         if len(known) <= 2:
-            chosen = (scipy.special.ndtr(normal[:, which]) < indicator).astype(float)
+            chosen = (scipy.special.ndtr(normal[:, which]) > 1 - indicators).astype(float)
         else:
-            shares = np.maximum(indicator, 0)
-            total = shares.sum(axis=1, keepdims=True)
-            shares = np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / len(known))
-            below = np.cumsum(shares, axis=1) < rng.random((len(shares), 1))
-            place = np.minimum(below.sum(axis=1), len(known) - 1)
-            chosen = (place[:, None] == np.arange(len(known))).astype(float)
+            code = _codes(np.maximum(indicators, 0), normal[:, which], rng)
+            chosen = (code[:, None] == np.arange(len(known))).astype(float)
         drawn[:, which] = (chosen - encoding.mean[which]) / encoding.scale[which]
     return drawn
+
+
+def _codes(weights, normal, rng):
+    """Of each row, a category by weights (m, k), with numbers that speak for each of them."""
+    total = weights.sum(axis=1, keepdims=True)
+    shares = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / weights.shape[1])
+    rows, likeliest = np.arange(len(shares)), shares.argmax(axis=1)
+    taken = scipy.special.ndtr(normal[rows, likeliest]) > 1 - shares[rows, likeliest]
+    others = shares.copy()
+    others[rows, likeliest] = 0
+    steps = np.cumsum(others, axis=1)
+    below = steps <= rng.random((len(shares), 1)) * steps[:, -1:]
+    other = np.minimum(below.sum(axis=1), shares.shape[1] - 1)
+    return np.where(taken, likeliest, other)

@@ -69,11 +69,15 @@ def test_categories_come_with_their_probabilities():
     completed = np.zeros((20_000, 5))
     completed[:, where] = (shares - encoding.mean[where]) / encoding.scale[where]
     std, rng = np.ones(completed.shape), np.random.default_rng(0)
-    drawn = draws.features(encoding, completed, std, rng.standard_normal(completed.shape), rng)
+    normal = rng.standard_normal(completed.shape)
+    drawn = draws.features(encoding, completed, std, normal, rng)
     codes = encoding.backward(drawn, std)[0]
     np.testing.assert_allclose(np.mean(codes[:, 1] == 1), 0.3, atol=0.015)
     for code, share in enumerate([6 / 11, 5 / 11, 0]):
         np.testing.assert_allclose(np.mean(codes[:, 2] == code), share, atol=0.015)
+    # They go along with what else is drawn: of the indicator of b, and of the likeliest, x.
+    assert np.corrcoef(codes[:, 1], normal[:, 1])[0, 1] > 0.6
+    assert np.corrcoef(codes[:, 2] == 0, normal[:, 2])[0, 1] > 0.6
 
 
 def test_a_table_with_categories():
