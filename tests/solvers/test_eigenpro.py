@@ -144,10 +144,10 @@ def test_every_kernel_whatever_its_diagonal(make):
     matrix = dense(built, where, 0.1)
     residual = np.linalg.norm(matrix @ result.weights - right, axis=0)
     assert result.converged
-    # The true residual, of float32 entries that are symmetric to their rounding.
-    np.testing.assert_allclose(
-        max(residual / np.linalg.norm(right, axis=0)), result.relative_residual, rtol=0.02
-    )
+    # The true residual, of float32 entries that are symmetric to their rounding; what is left of it
+    # is a difference of float32 products, of the size of the values.
+    residual = max(residual / np.linalg.norm(right, axis=0))
+    np.testing.assert_allclose(residual, result.relative_residual, rtol=0.02, atol=3e-6)
     expected = np.linalg.solve(matrix, right)
     np.testing.assert_allclose(result.weights, expected, rtol=0, atol=5e-3 * abs(expected).max())
     assert result.weights.dtype == np.float64
