@@ -146,7 +146,7 @@ class TestKernels:
         _, _, kernel_fn = mlp
         kernel = kernel_fn(x1, x2, ("nngp", "ntk"))
         nngp, ntk = relu_kernels(x1, x2)
-        # In float32, to the rounding of numbers of the size of the norms: one pair is nearly opposite.
+        # To the rounding of numbers of the size of the norms: one pair is nearly opposite.
         np.testing.assert_allclose(kernel.nngp, nngp, rtol=1e-5, atol=3e-8)
         np.testing.assert_allclose(kernel.ntk, ntk, rtol=1e-5, atol=3e-8)
 
@@ -175,7 +175,7 @@ class TestKernels:
         )
         kernel = kernel_fn(x1[:, None, None], x2[:, None, None], ("nngp", "ntk"))
         nngp, ntk = relu_kernels(x1, x2)
-        # In float32, to the rounding of numbers of the size of the norms: one pair is nearly opposite.
+        # To the rounding of numbers of the size of the norms: one pair is nearly opposite.
         np.testing.assert_allclose(kernel.nngp, nngp, rtol=1e-5, atol=3e-8)
         np.testing.assert_allclose(kernel.ntk, ntk, rtol=1e-5, atol=3e-8)
 
