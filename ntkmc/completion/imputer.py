@@ -260,6 +260,10 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         See `ntkmc.completion.draws` for the distribution, and `ntkmc.pool` for what estimates from
         the draws say together.
 
+        The kernel, the ridge and the scales are taken as known: how uncertain they are in small
+        tables is not drawn, so that pooled intervals can be too narrow (a regression coefficient of
+        200 rows, 30 % of all entries missing: 95 % intervals held 89 % of 120).
+
         Parameters
         ----------
         X : (n_samples, n_features), as for `transform`.
