@@ -5,6 +5,7 @@ scikit-learn is imported when one is used: it takes a second, and baselines for 
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,32 +15,48 @@ from ntkmc.baselines.soft_impute import soft_impute
 Matrix = Float[np.ndarray, "m n"]
 
 
-def column_means(table: Matrix) -> Matrix:
-    """Fill each column with its mean (scikit-learn's ``SimpleImputer``)."""
+def mean_imputer() -> Any:
+    """Fills each column with its mean (scikit-learn's ``SimpleImputer``)."""
     from sklearn.impute import SimpleImputer
 
-    return SimpleImputer(keep_empty_features=True).fit_transform(table)
+    return SimpleImputer(keep_empty_features=True)
 
 
-def k_nearest(table: Matrix) -> Matrix:
+def knn_imputer() -> Any:
     """The mean of the five nearest rows that have a value (``KNNImputer``; Troyanskaya 2001)."""
     from sklearn.impute import KNNImputer
 
-    return KNNImputer(keep_empty_features=True).fit_transform(table)
+    return KNNImputer(keep_empty_features=True)
 
 
-def iterative(table: Matrix) -> Matrix:
-    """Each column by Bayesian ridge regression on the others, in turn (``IterativeImputer``).
+def iterative_imputer(**settings: Any) -> Any:
+    """Each column by regression on the others, in turn (``IterativeImputer``).
 
-    Buuren and Groothuis-Oudshoorn, "mice", 2011. Ten rounds, converged or not, as is its default.
+    Buuren and Groothuis-Oudshoorn, "mice", 2011. As it comes, by Bayesian ridge regression.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn.impute import IterativeImputer
 
+    return IterativeImputer(keep_empty_features=True, **settings)
+
+
+def column_means(table: Matrix) -> Matrix:
+    """Fill in with `mean_imputer`."""
+    return mean_imputer().fit_transform(table)
+
+
+def k_nearest(table: Matrix) -> Matrix:
+    """Fill in with `knn_imputer`."""
+    return knn_imputer().fit_transform(table)
+
+
+def iterative(table: Matrix) -> Matrix:
+    """Fill in with `iterative_imputer`: ten rounds, converged or not, as is its default."""
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return IterativeImputer(keep_empty_features=True).fit_transform(table)
+        return iterative_imputer().fit_transform(table)
 
 
 def soft_imputed(table: Matrix) -> Matrix:

@@ -21,7 +21,7 @@ of the row, and one of the others otherwise.
 import numpy as np
 import scipy.linalg
 import scipy.special
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ntkmc.completion.encoding import Encoding
 from ntkmc.completion.models import AlongRows, Both, Model
@@ -29,13 +29,18 @@ from ntkmc.completion.table_prior import Table
 
 
 def correlated(
-    model: Model | None, table: Table, count: int, rng: np.random.Generator
+    model: Model | None,
+    active: Bool[np.ndarray, " n"],
+    table: Table,
+    count: int,
+    rng: np.random.Generator,
 ) -> Float[np.ndarray, "count m n"]:
     """Standard Gaussian numbers, correlated within each row as its missing entries are.
 
     Parameters
     ----------
     model : fitted.
+    active : (n,), the columns that it is for; numbers of the others are independent.
     table : (m, n), standardised, NaN where missing.
     count : how many of each.
     rng : of the numbers.
@@ -44,15 +49,14 @@ def correlated(
     along = _along_rows(model)
     if along is None:
         return normal
-    missing = np.isnan(table)
-    for kernel, rows in along.kernels_of(table):
+    columns, its_table = np.flatnonzero(active), table[:, active]
+    missing = np.isnan(its_table)
+    for kernel, rows in along.kernels_of(its_table):
         patterns, of = np.unique(missing[rows], axis=0, return_inverse=True)
         for number, pattern in enumerate(patterns):
             if pattern.any():
                 factor = _factor(kernel.kernel, along.ridge, pattern)
-                which = np.ix_(
-                    np.arange(count), rows[of.ravel() == number], np.flatnonzero(pattern)
-                )
+                which = np.ix_(np.arange(count), rows[of.ravel() == number], columns[pattern])
                 normal[which] = normal[which] @ factor.T
     return normal
 

@@ -282,13 +282,11 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         require_int("n_draws", n_draws, 1)
-        seed = check_random_state(random_state).randint(2**31)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         numbers, _ = reading.read(self, X, fit=False)
-        table, active = self.encoding_.forward(numbers), self.active_
+        table = self.encoding_.forward(numbers)
         completed, std = self._complete(table, row_features)
-        normal = rng.standard_normal((n_draws, *table.shape))
-        normal[:, :, active] = draws.correlated(self.model_, table[:, active], n_draws, rng)
+        normal = draws.correlated(self.model_, self.active_, table, n_draws, rng)
         missing = np.isnan(numbers)
         drawn = []
         for its in normal:

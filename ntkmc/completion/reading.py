@@ -20,14 +20,14 @@ def read(estimator: Any, X: Any, *, fit: bool) -> tuple[Numbers, dict[int, list]
 
     Sets and checks what scikit-learn keeps of the columns. Categories are learned where `fit`.
     """
+    known = {} if fit else estimator.encoding_.categories
     if isinstance(X, pd.DataFrame):
         frame = X
-    elif _declared(estimator.categorical) or _has_objects(X) or (not fit and _coded(estimator)):
+    elif known or _declared(estimator.categorical) or _has_objects(X):
         frame = pd.DataFrame(np.asarray(X, dtype=object))
     else:
         return _numbers(estimator, X, fit), {}
     validate_data(estimator, X, reset=fit, skip_check_array=True)
-    known = {} if fit else _coded(estimator)
     columns = _positions(estimator.categorical, frame) if fit else set(known)
     numbers = np.empty(frame.shape)
     categories: dict[int, list] = {}
@@ -132,10 +132,6 @@ def _as_numbers(column: pd.Series) -> pd.Series:
     if column.dtype.kind == "m":
         return column / _SECOND
     return pd.to_numeric(column)
-
-
-def _coded(estimator) -> dict[int, list]:
-    return estimator.encoding_.categories
 
 
 def _declared(categorical) -> list:

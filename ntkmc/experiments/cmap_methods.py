@@ -72,23 +72,13 @@ def identity() -> Method:
 def reference_cell(cell_weight: float = 1.25, identity: float = 1.5) -> Method:
     """The paper's prior for sparse cell lines (SI appendix D)."""
 
-    def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
-        pairs = fold.trained, fold.drug, fold.cell
-        features = priors.reference_cell(*pairs, fold.reference, cell_weight)
-        return _as_in_the_paper(pairs, features, identity, uncertainty)
-
-    return run
+    return _from_reference(priors.reference_cell, cell_weight, identity)
 
 
 def reference_cell_one_hot(cell_weight: float = 0.75, identity: float = 1.5) -> Method:
     """The same embedding of drugs, beside which cell line it is: of the authors' programs."""
 
-    def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
-        pairs = fold.trained, fold.drug, fold.cell
-        features = priors.reference_cell_one_hot(*pairs, fold.reference, cell_weight)
-        return _as_in_the_paper(pairs, features, identity, uncertainty)
-
-    return run
+    return _from_reference(priors.reference_cell_one_hot, cell_weight, identity)
 
 
 def imputation(
@@ -174,6 +164,15 @@ def drug_and_neighbours(
             for weight in cell_weights
         ]
         return impute_responses(*pairs, features, depth=depth, uncertainty=uncertainty)
+
+    return run
+
+
+def _from_reference(embed, cell_weight, identity) -> Method:
+    def run(fold: Fold, uncertainty: bool) -> ImputedResponses:
+        pairs = fold.trained, fold.drug, fold.cell
+        features = embed(*pairs, fold.reference, cell_weight)
+        return _as_in_the_paper(pairs, features, identity, uncertainty)
 
     return run
 

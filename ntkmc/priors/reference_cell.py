@@ -46,7 +46,7 @@ def reference_cell(
     of_drug = _of_drugs(observed, drug, reference)
     drugs, cells = (np.concatenate(pair) for pair in ((observed.drug, drug), (observed.cell, cell)))
     of_cell = unit_columns(mean_over_cell(observed, drugs, cells).T)
-    return concatenated([of_cell * np.linalg.norm(of_drug, axis=0), of_drug], [cell_weight, 1])
+    return _above(of_cell, of_drug, cell_weight)
 
 
 def reference_cell_one_hot(
@@ -78,6 +78,11 @@ def reference_cell_one_hot(
     """
     of_drug = _of_drugs(observed, drug, reference)
     of_cell = one_hot_cell(observed, drug, cell)
+    return _above(of_cell, of_drug, cell_weight)
+
+
+def _above(of_cell, of_drug, cell_weight):
+    """Embeddings of cell lines, as long as those of the drugs, and these."""
     return concatenated([of_cell * np.linalg.norm(of_drug, axis=0), of_drug], [cell_weight, 1])
 
 

@@ -57,7 +57,8 @@ def test_without_a_kernel_between_columns_entries_are_independent():
     imputer = NTKImputer(None, row_prior=np.random.default_rng(1).random((3, 30)), ridge=0.1)
     model = imputer.fit(X).model_
     hidden = np.full((30, 4), np.nan)
-    normal = draws.correlated(model, hidden, 20_000, np.random.default_rng(0))[:, 0]
+    rng = np.random.default_rng(0)
+    normal = draws.correlated(model, imputer.active_, hidden, 20_000, rng)[:, 0]
     np.testing.assert_allclose(np.corrcoef(normal.T), np.eye(4), atol=0.03)
 
 

@@ -12,7 +12,7 @@ from ntkmc.config import ConfigError
 from ntkmc.experiments import imputers, load
 from ntkmc.experiments.imputers import ranking, running
 from ntkmc.experiments.imputers.hiding import hide
-from ntkmc.experiments.imputers.methods import METHODS, Settings
+from ntkmc.experiments.imputers.methods import METHODS
 from ntkmc.experiments.imputers.scoring import Columns, downstream, score
 from ntkmc.plots.ranks import not_apart
 from ntkmc.results import ResultsFolder
@@ -144,7 +144,7 @@ def test_each_method_completes_its_rows_and_others(name, monkeypatch):
     table = correlated(60, 4)
     table[np.random.default_rng(1).random(table.shape) < 0.2] = np.nan
     old, new = table[:40], table[40:]
-    fitted = METHODS[name](old, Settings([]))
+    fitted = METHODS[name](old, [])
     for some in (old, new):
         filled, std = fitted(some)
         assert std is None
@@ -159,7 +159,7 @@ def test_a_package_that_is_missing_is_named(name, monkeypatch):
 
     monkeypatch.setattr("importlib.import_module", missing)
     with pytest.raises(ImportError, match=f"{name} is not installed: pip install {name}"):
-        METHODS[name](correlated(), Settings([]))
+        METHODS[name](correlated(), [])
 
 
 @pytest.mark.slow

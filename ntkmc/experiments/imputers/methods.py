@@ -7,13 +7,18 @@ is named with what installs it.
 import importlib
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ntkmc.baselines import TABLE_BASELINES
+from ntkmc.baselines.tables import (
+    TABLE_BASELINES,
+    iterative_imputer,
+    knn_imputer,
+    mean_imputer,
+)
 
 Matrix = Float[np.ndarray, "m n"]
 Filled = tuple[Matrix, Matrix | None]
@@ -24,23 +29,20 @@ TREES = 100
 SEED = 0
 
 
-class Settings(NamedTuple):
-    """What a method is told of a table: positions of columns of categories, which are coded."""
+Method = Callable[[Matrix, Sequence[int]], Fitted]
+"""Is fitted to a table, NaN where missing, and then completes others with the same columns.
 
-    categorical: Sequence[int]
-
-
-Method = Callable[[Matrix, Settings], Fitted]
-"""Is fitted to a table, NaN where missing, and then completes others with the same columns."""
+It is told the positions of columns of categories, which are coded.
+"""
 
 
 def ntk(settings: dict[str, Any]) -> Method:
     """`NTKImputer` with these settings."""
 
-    def fit(table: Matrix, columns: Settings) -> Fitted:
+    def fit(table: Matrix, categorical: Sequence[int]) -> Fitted:
         from ntkmc.completion import NTKImputer
 
-        imputer = NTKImputer(categorical=list(columns.categorical)).set_params(**settings)
+        imputer = NTKImputer(categorical=list(categorical)).set_params(**settings)
         imputer.fit(table)
 
         def complete(table: Matrix) -> Filled:
@@ -53,7 +55,7 @@ def ntk(settings: dict[str, Any]) -> Method:
 
 
 def _sklearn(make: Callable[[], Any]) -> Method:
-    def fit(table: Matrix, columns: Settings) -> Fitted:
+    def fit(table: Matrix, categorical: Sequence[int]) -> Fitted:
         from sklearn.exceptions import ConvergenceWarning
 
         with warnings.catch_warnings():
@@ -64,41 +66,24 @@ def _sklearn(make: Callable[[], Any]) -> Method:
     return fit
 
 
-def _iterative(**settings):
-    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
-    from sklearn.impute import IterativeImputer
-
-    return IterativeImputer(keep_empty_features=True, random_state=SEED, **settings)
-
-
-def _simple():
-    from sklearn.impute import SimpleImputer
-
-    return SimpleImputer(keep_empty_features=True)
-
-
-def _neighbours():
-    from sklearn.impute import KNNImputer
-
-    return KNNImputer(keep_empty_features=True)
-
-
 def _forests():
     """MissForest's recipe (Stekhoven and Bühlmann 2012): fewest gaps first, six rounds."""
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(TREES, max_features="sqrt", n_jobs=-1, random_state=SEED)
-    return _iterative(estimator=forest, max_iter=6, tol=0, initial_strategy="mean")
+    return iterative_imputer(
+        random_state=SEED, estimator=forest, max_iter=6, tol=0, initial_strategy="mean"
+    )
 
 
 def _extra_trees():
     from sklearn.ensemble import ExtraTreesRegressor
 
     trees = ExtraTreesRegressor(TREES, n_jobs=-1, random_state=SEED)
-    return _iterative(estimator=trees, max_iter=6, tol=0)
+    return iterative_imputer(random_state=SEED, estimator=trees, max_iter=6, tol=0)
 
 
-def _soft_impute(table: Matrix, columns: Settings) -> Fitted:
+def _soft_impute(table: Matrix, categorical: Sequence[int]) -> Fitted:
     """Of all rows together, those that are new as well."""
     fill = TABLE_BASELINES["soft-impute"]
 
@@ -110,22 +95,22 @@ def _soft_impute(table: Matrix, columns: Settings) -> Fitted:
     return complete
 
 
-def _frame(table: Matrix, columns: Settings) -> pd.DataFrame:
+def _frame(table: Matrix, categorical: Sequence[int]) -> pd.DataFrame:
     frame = pd.DataFrame(table, columns=[f"c{number}" for number in range(table.shape[1])])
-    for number in columns.categorical:
+    for number in categorical:
         codes = frame.iloc[:, number].astype("Int64").astype("category")
         frame[f"c{number}"] = codes
     return frame
 
 
-def _miceforest(table: Matrix, columns: Settings) -> Fitted:
+def _miceforest(table: Matrix, categorical: Sequence[int]) -> Fitted:
     package = _import("miceforest")
-    kernel = package.ImputationKernel(_frame(table, columns), random_state=SEED)
+    kernel = package.ImputationKernel(_frame(table, categorical), random_state=SEED)
     kernel.mice(6)
 
     def complete(other: Matrix) -> Filled:
         if other is not table:
-            done = kernel.impute_new_data(_frame(other, columns)).complete_data(0)
+            done = kernel.impute_new_data(_frame(other, categorical)).complete_data(0)
         else:
             done = kernel.complete_data(0)
         return done.astype(np.float64).to_numpy(), None
@@ -133,25 +118,25 @@ def _miceforest(table: Matrix, columns: Settings) -> Fitted:
     return complete
 
 
-def _missforest(table: Matrix, columns: Settings) -> Fitted:
+def _missforest(table: Matrix, categorical: Sequence[int]) -> Fitted:
     package = _import("missforest")
-    names = [f"c{number}" for number in columns.categorical] or None
+    names = [f"c{number}" for number in categorical] or None
     imputer = package.MissForest(categorical=names, verbose=0)
-    imputer.fit(_frame(table, columns))
+    imputer.fit(_frame(table, categorical))
 
     def complete(other: Matrix) -> Filled:
-        return imputer.transform(_frame(other, columns)).astype(np.float64).to_numpy(), None
+        return imputer.transform(_frame(other, categorical)).astype(np.float64).to_numpy(), None
 
     return complete
 
 
-def _hyperimpute(table: Matrix, columns: Settings) -> Fitted:
+def _hyperimpute(table: Matrix, categorical: Sequence[int]) -> Fitted:
     plugins = _import("hyperimpute.plugins.imputers").Imputers()
     imputer = plugins.get("hyperimpute", random_state=SEED)
-    imputer.fit(_frame(table, columns).astype(np.float64))
+    imputer.fit(_frame(table, categorical).astype(np.float64))
 
     def complete(other: Matrix) -> Filled:
-        return imputer.transform(_frame(other, columns).astype(np.float64)).to_numpy(), None
+        return imputer.transform(_frame(other, categorical).astype(np.float64)).to_numpy(), None
 
     return complete
 
@@ -165,9 +150,9 @@ def _import(name: str) -> Any:
 
 
 METHODS: dict[str, Method] = {
-    "mean": _sklearn(_simple),
-    "kNN": _sklearn(_neighbours),
-    "ridge": _sklearn(_iterative),
+    "mean": _sklearn(mean_imputer),
+    "kNN": _sklearn(knn_imputer),
+    "ridge": _sklearn(iterative_imputer),
     "extra trees": _sklearn(_extra_trees),
     "forests": _sklearn(_forests),
     "soft-impute": _soft_impute,

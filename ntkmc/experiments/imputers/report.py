@@ -28,7 +28,6 @@ HEAD = (
     "p",
     "seconds",
 )
-MOST_BEHIND = "behind the best"
 
 
 def table(results: pd.DataFrame) -> Table:

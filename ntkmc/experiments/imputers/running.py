@@ -13,7 +13,7 @@ from ntkmc import datasets
 from ntkmc.experiments.imputers import report
 from ntkmc.experiments.imputers.config import ConditionConfig, ImputersConfig, TableConfig
 from ntkmc.experiments.imputers.hiding import hide
-from ntkmc.experiments.imputers.methods import METHODS, Matrix, Method, Settings, ntk
+from ntkmc.experiments.imputers.methods import METHODS, Matrix, Method, ntk
 from ntkmc.experiments.imputers.scoring import Columns, Score, downstream, score
 from ntkmc.results import ResultsFolder
 from ntkmc.solvers import Progress
@@ -97,10 +97,9 @@ def _run_one(data: Data, condition: ConditionConfig, seed: int, method: Method) 
     hidden = hide(truth, condition.mechanism, condition.share, seed)
     left = np.where(hidden, np.nan, truth)
     columns = Columns.of(truth, data.categorical)
-    settings = Settings(data.categorical)
     if condition.rows == "same":
         started = time.perf_counter()
-        filled, std = method(left, settings)(left)
+        filled, std = method(left, data.categorical)(left)
         seconds = time.perf_counter() - started
         return score(truth, hidden, filled, std, columns, float("nan"), seconds)
     order = np.random.default_rng(seed).permutation(len(truth))
@@ -111,7 +110,7 @@ def _run_one(data: Data, condition: ConditionConfig, seed: int, method: Method) 
     judged = hidden[new]
     judged[:, data.target] = False
     started = time.perf_counter()
-    fitted = method(train, settings)
+    fitted = method(train, data.categorical)
     (known, _), (filled, std) = fitted(train), fitted(test)
     seconds = time.perf_counter() - started
     target = truth[:, data.target]
