@@ -13,6 +13,8 @@ from ntkmc.completion.row_kernels import Rows
 from ntkmc.completion.table_prior import Table
 from ntkmc.completion.warp import Warp
 
+_NEVER = 1e-9  # how often a row was drawn that was not
+
 
 @dataclasses.dataclass(frozen=True)
 class Member:
@@ -33,6 +35,7 @@ class Column:
     ----------
     features, unknown : (n, f), the rows in which it was observed, padded, and what of them was not.
     real : (n,), False for padding.
+    values : (n,), of the column, less `mean`; zero for padding.
     mean, low, high : of its values; predictions stay in their range.
     members : the largest first.
     """
@@ -40,6 +43,7 @@ class Column:
     features: Float[np.ndarray, "n f"]
     unknown: Bool[np.ndarray, "n f"]
     real: Bool[np.ndarray, " n"]
+    values: Float[np.ndarray, " n"]
     mean: float
     low: float
     high: float
@@ -51,6 +55,29 @@ class Column:
         """Its rows for a member, where features that are not known are known to such errors."""
         rows = Rows(self.features, self.unknown * error)
         return regression.Training(rows, self.real, member.scales, span)
+
+    def resampled(
+        self,
+        error: Float[np.ndarray, " f"],
+        span: Float[np.ndarray, " f"],
+        rng: np.random.Generator,
+    ) -> "Column":
+        """Fitted to as many rows, drawn with replacement; drawn twice, one has half the noise.
+
+        Kernels, ridges and weights stay.
+        """
+        count = self.real.sum()
+        drawn = np.zeros(len(self.real))
+        drawn[self.real] = rng.multinomial(count, np.full(count, 1 / count))
+        shift = drawn @ self.values / count
+        values = (self.values - shift) * self.real
+        members = []
+        for one in self.members:
+            noise = one.ridge / np.maximum(drawn, _NEVER)
+            its = regression.gram(one.family, self.training(one, error, span))
+            alpha = np.asarray(regression.coefficients(*its, values, noise))
+            members.append(dataclasses.replace(one, alpha=alpha))
+        return dataclasses.replace(self, values=values, mean=self.mean + shift, members=members)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +120,13 @@ class Chained:
                         if share_of:
                             shares[some, k] = share_of(rows)[: len(some)]
         return filled, self.calibration.std(shares)
+
+    def resampled(self, rng: np.random.Generator) -> "Chained":
+        """With regressions of rows drawn with replacement in the last round."""
+        span, error = widen(self.warp.span), widen(self.errors[-1])
+        with enable_x64():
+            last = [column.resampled(error, span, rng) for column in self.rounds[-1]]
+        return dataclasses.replace(self, rounds=[*self.rounds[:-1], last])
 
     def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "Chained":
         """The same, for a table of which the one that it was fitted to is these rows."""

@@ -118,13 +118,13 @@ class _Fit:
         features = widen(self.warp(self.filled + self.change[:, j]))
         unknown, error = widen(self.missing), widen(self.error)
         real, padded = np.arange(size) < len(known), pad(known, size)
-        column = Column(features[padded], unknown[padded], real, mean, low, high, [])
-        padded_values = pad(values, size) * real
-        tried = self._choose(column, padded_values, j, len(first))
+        its_rows, its_values = (features[padded], unknown[padded], real), pad(values, size) * real
+        column = Column(*its_rows, its_values, mean, low, high, [])
+        tried = self._choose(column, j, len(first))
         solved = []
         for one in tried:
             training = column.training(one, error, self.span)
-            its = regression.solve(*regression.gram(one.family, training), padded_values, one.ridge)
+            its = regression.solve(*regression.gram(one.family, training), its_values, one.ridge)
             solved.append(regression.Solution(*(np.asarray(part) for part in its)))
         left = np.stack([values - one.errors[: len(known)] for one in solved], axis=1)
         weights = scipy.optimize.nnls(left, values)[0]
@@ -149,16 +149,17 @@ class _Fit:
         self.left_out[others, j] = predicted[others]
         return column, predicted, slopes
 
-    def _choose(self, column, values, j, count):
+    def _choose(self, column, j, count):
         """Up to three members: families with a ridge, and all scales that there are by now."""
-        size = min(_CHOOSING_ROWS, len(values))
+        size = min(_CHOOSING_ROWS, len(column.real))
         column = dataclasses.replace(
             column,
             features=column.features[:size],
             unknown=column.unknown[:size],
             real=column.real[:size],
+            values=column.values[:size],
         )
-        values, tried, errors = values[:size], [], []
+        values, tried, errors = column.values, [], []
         for all_scales in self.scales:
             for family in FAMILIES:
                 member = Member(family, widen(all_scales[j]), 0.0, np.zeros(size), 0.0)

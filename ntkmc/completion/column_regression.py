@@ -102,6 +102,18 @@ def factorise(K: Float[Array, "n n"], ridge: Float[Array, ""] | float) -> Float[
 
 
 @jax.jit
+def coefficients(
+    K: Float[Array, "n n"],
+    scale: Float[Array, ""],
+    values: Float[Array | np.ndarray, " n"],
+    noise: Float[Array | np.ndarray, " n"],
+) -> Float[Array, " n"]:
+    """Dual coefficients, with a ridge for each row; arguments as of `gram` and `choose`."""
+    factor = jnp.linalg.cholesky(K + jnp.diag(noise))
+    return jax.scipy.linalg.cho_solve((factor, True), values) / scale
+
+
+@jax.jit
 def solve(
     K: Float[Array, "n n"],
     scale: Float[Array, ""],

@@ -12,6 +12,12 @@ deviations: :math:`\mu_j + \sigma_j z_j`, with z Gaussian, of variance one, corr
 models have a part in means and standard deviations alone; where there is no kernel between columns,
 entries of a row are independent.
 
+What the table says of its columns is uncertain, too, and that all rows have in common. So each draw
+is made by a model of its own: of as many of the table's rows, drawn with replacement (the
+bootstrap; Little and Rubin, "Statistical Analysis with Missing Data", 2002, section 10.2.3). The
+prior "table" is made anew of them, and so are the chained regressions of the last round; ridges,
+networks, weights and calibrations stay. A prior that was given is known.
+
 A category is drawn from its probabilities, the predicted indicators, none below zero, over their
 sum (of two categories there is one indicator). The likeliest is drawn where, with z of its own
 indicator, :math:`\Phi(z_j) > 1 - p_j`, so that it goes along with the other entries
@@ -32,9 +38,8 @@ def correlated(
     model: Model | None,
     active: Bool[np.ndarray, " n"],
     table: Table,
-    count: int,
     rng: np.random.Generator,
-) -> Float[np.ndarray, "count m n"]:
+) -> Float[np.ndarray, "m n"]:
     """Standard Gaussian numbers, correlated within each row as its missing entries are.
 
     Parameters
@@ -42,10 +47,9 @@ def correlated(
     model : fitted.
     active : (n,), the columns that it is for; numbers of the others are independent.
     table : (m, n), standardised, NaN where missing.
-    count : how many of each.
     rng : of the numbers.
     """
-    normal = rng.standard_normal((count, *table.shape))
+    normal = rng.standard_normal(table.shape)
     along = _along_rows(model)
     if along is None:
         return normal
@@ -56,7 +60,7 @@ def correlated(
         for number, pattern in enumerate(patterns):
             if pattern.any():
                 factor = _factor(kernel.kernel, along.ridge, pattern)
-                which = np.ix_(np.arange(count), rows[of.ravel() == number], columns[pattern])
+                which = np.ix_(rows[of.ravel() == number], columns[pattern])
                 normal[which] = normal[which] @ factor.T
     return normal
 

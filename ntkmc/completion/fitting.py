@@ -62,10 +62,9 @@ def fit(
         tried.append((error(best), best, network))
     _, best, network = min(tried, key=lambda one: one[0])
     everything = np.arange(table.shape[1])
-    whole = prior.kernel(network, everything)
     kernels = [one.kernel(network, everything) for one in fold_priors]
     keep = len(folds) > 1 and len(table) <= _FEW_ROWS
-    return fit_along_rows(network, whole, kernels, folds, table, best, keep)
+    return fit_along_rows(network, prior, kernels, folds, table, best, keep)
 
 
 def steps(networks: Sequence[Network], ridge: float | str) -> int:

@@ -243,7 +243,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         numbers, _ = reading.read(self, X, fit=False)
-        completed, std = self._complete(self.encoding_.forward(numbers), row_features)
+        table = self.encoding_.forward(numbers)
+        completed, std = self._complete(self.model_, table, row_features)
         missing = np.isnan(numbers)
         filled, spread = self.encoding_.backward(completed, std)
         filled = np.where(missing, filled, numbers)
@@ -260,9 +261,9 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         See `ntkmc.completion.draws` for the distribution, and `ntkmc.pool` for what estimates from
         the draws say together.
 
-        The kernel, the ridge and the scales are taken as known: how uncertain they are in small
-        tables is not drawn, so that pooled intervals can be too narrow (a regression coefficient of
-        200 rows, 30 % of all entries missing: 95 % intervals held 89 % of 120).
+        Each draw is made by a model of rows drawn with replacement, so that draws differ by as
+        much as the table leaves open. It takes about as long as making the prior, and of `chained`
+        as a third of `fit`.
 
         Parameters
         ----------
@@ -284,21 +285,23 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         require_int("n_draws", n_draws, 1)
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         numbers, _ = reading.read(self, X, fit=False)
-        table = self.encoding_.forward(numbers)
-        completed, std = self._complete(table, row_features)
-        normal = draws.correlated(self.model_, self.active_, table, n_draws, rng)
-        missing = np.isnan(numbers)
-        drawn = []
-        for its in normal:
-            features = draws.features(self.encoding_, completed, std, its, rng)
+        table, missing = self.encoding_.forward(numbers), np.isnan(numbers)
+        last: Model | None = None
+        drawn: list = []
+        for _ in range(n_draws):
+            model = self.model_ and self.model_.resampled(rng)
+            if model is not last or not drawn:
+                completed, std = self._complete(model, table, row_features)
+                last = model
+            normal = draws.correlated(model, self.active_, table, rng)
+            features = draws.features(self.encoding_, completed, std, normal, rng)
             filled, _ = self.encoding_.backward(features, std)
             drawn.append(reading.write(self, X, np.where(missing, filled, numbers), missing))
         return drawn
 
-    def _complete(self, table, row_features):
+    def _complete(self, model, table, row_features):
         """Means and standard deviations of standardised features."""
         completed, std = np.zeros(table.shape), np.ones(table.shape)
-        model = self.model_
         if row_features is not None:
             features = self._row_features(row_features, len(table))
             model = None if model is None else with_rows(model, features)

@@ -14,7 +14,14 @@ from jaxtyping import Bool, Float, Int
 
 from ntkmc.completion.calibration import Calibration
 from ntkmc.completion.priors import Network
-from ntkmc.completion.table_prior import ColumnKernel, Folds, Table, prior_variance
+from ntkmc.completion.table_prior import (
+    ColumnKernel,
+    Folds,
+    Prior,
+    Table,
+    TablePrior,
+    prior_variance,
+)
 from ntkmc.solvers import SingularKernelError, complete_rows, row_scales
 
 # The weights of two models in a column are by its own values and so many of all columns.
@@ -42,6 +49,10 @@ class Model(Protocol):
         """Every missing entry of a table, and the standard deviation of every entry."""
         ...
 
+    def resampled(self, rng: np.random.Generator) -> "Model":
+        """What other rows, as many and as likely, could have made of it; choices stay."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class AlongRows:
@@ -50,6 +61,7 @@ class AlongRows:
     Attributes
     ----------
     network : whose kernel it is.
+    prior : that it is made of.
     column_kernel : between columns.
     ridge : relative to the mean of its diagonal.
     calibration : of standard deviations.
@@ -58,6 +70,7 @@ class AlongRows:
     """
 
     network: Network
+    prior: Prior
     column_kernel: ColumnKernel
     ridge: float
     calibration: Calibration
@@ -80,6 +93,23 @@ class AlongRows:
             shares = result.variance / prior_variance(kernel.kernel, self.ridge)
             std[rows] = self.calibration.std(shares)
         return completed, std
+
+    def resampled(self, rng: np.random.Generator) -> "AlongRows":
+        """With the kernel of a prior of rows that are drawn with replacement."""
+        prior = self.prior.resampled(rng)
+        if not isinstance(prior, TablePrior):
+            return self
+        everything = np.arange(len(self.kernel))
+        own: dict[bytes, ColumnKernel] = {}
+        if self.own:
+            its = np.array([id(self.own[key]) for key in row_keys(prior.table)])
+            kernels = {
+                one: prior.without(its == one).kernel(self.network, everything)
+                for one in {id(kernel) for kernel in self.own.values()}
+            }
+            own = {key: kernels[id(kernel)] for key, kernel in self.own.items()}
+        kernel = prior.kernel(self.network, everything)
+        return dataclasses.replace(self, prior=prior, column_kernel=kernel, own=own)
 
     def kernels_of(self, table: Table) -> Iterator[tuple[ColumnKernel, Int[np.ndarray, " r"]]]:
         """The kernels that complete a table, each with the rows that it completes."""
@@ -139,6 +169,10 @@ class AlongColumns:
         shares = result.variance.T / prior_variance(self.kernel, self.ridge)[:, None]
         return result.completed.T[before:], self.calibration.std(shares[before:])
 
+    def resampled(self, rng: np.random.Generator) -> "AlongColumns":
+        """The same: its kernel is known."""
+        return self
+
     def with_rows(self, new: Float[np.ndarray, "p k"]) -> "AlongColumns":
         """The same for new rows, which the table that it was fitted to helps to complete.
 
@@ -174,6 +208,13 @@ class Both:
         std = (self.weight * std_1 + (1 - self.weight) * std_2) * self.inflation
         return np.where(np.isnan(table), completed, table), std
 
+    def resampled(self, rng: np.random.Generator) -> "Both":
+        """Both of them; the weights stay."""
+        first, second = self.first.resampled(rng), self.second.resampled(rng)
+        if first is self.first and second is self.second:
+            return self
+        return dataclasses.replace(self, first=first, second=second)
+
 
 def with_rows(model: Model, new: Float[np.ndarray, "p k"]) -> Model:
     """A model for new rows with such features."""
@@ -191,7 +232,7 @@ def row_keys(table: Table) -> list[bytes]:
 
 def fit_along_rows(
     network: Network,
-    column_kernel: ColumnKernel,
+    prior: Prior,
     kernels: list[ColumnKernel],
     folds: Folds,
     table: Table,
@@ -203,7 +244,7 @@ def fit_along_rows(
     Parameters
     ----------
     network : whose kernels these are.
-    column_kernel : what completes other tables.
+    prior : whose kernel completes other tables.
     kernels : one for each fold, made without its rows.
     folds : positions of rows.
     table : (m, n), NaN where missing.
@@ -223,7 +264,8 @@ def fit_along_rows(
     predicted[np.isnan(table)] = np.nan
     calibration = Calibration.of(table, predicted, shares)
     std = calibration.std(shares)
-    return AlongRows(network, column_kernel, ridge, calibration, predicted, std, own)
+    kernel = prior.kernel(network, np.arange(table.shape[1]))
+    return AlongRows(network, prior, kernel, ridge, calibration, predicted, std, own)
 
 
 def fit_along_columns(

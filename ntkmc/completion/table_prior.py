@@ -1,10 +1,10 @@
 """Priors of a table's columns: made from the table that is to be completed, or given."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from ntkmc.architecture import Layer
 from ntkmc.completion.priors import Network
@@ -66,11 +66,20 @@ def without(table: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.delete(table, rows, axis=0) if len(rows) < len(table) else table
 
 
+@runtime_checkable
 class Prior(Protocol):
     """What is known of a table's columns."""
 
     def kernel(self, network: Network, columns: Int[np.ndarray, " c"]) -> ColumnKernel:
         """The kernel of a network between some of the columns."""
+        ...
+
+    def resampled(self, rng: np.random.Generator) -> "Prior":
+        """What the prior could as well have been."""
+        ...
+
+    def without(self, rows: Bool[np.ndarray, " m"]) -> "Prior":
+        """The same of the other rows."""
         ...
 
 
@@ -95,6 +104,14 @@ class GivenPrior:
             kernel = network.kernel(self.matrix[:, columns])
         return ColumnKernel(kernel, np.zeros(len(columns)), np.ones(len(columns)))
 
+    def resampled(self, rng: np.random.Generator) -> "GivenPrior":
+        """The same: it is known."""
+        return self
+
+    def without(self, rows: Bool[np.ndarray, " m"]) -> "GivenPrior":
+        """The same: it is not made of the table's rows."""
+        return self
+
 
 @dataclasses.dataclass(frozen=True)
 class TablePrior:
@@ -104,10 +121,13 @@ class TablePrior:
     ----------
     table : (m, n), NaN where missing.
     filled : (m, n), completed; NaN for the mean of a column.
+    activation, refinements : how it was filled, as `of` has them.
     """
 
     table: Table
     filled: Table
+    activation: Layer | str | dict
+    refinements: int
 
     @classmethod
     def of(cls, table: Table, activation: Layer | str | dict, refinements: int) -> "TablePrior":
@@ -127,7 +147,7 @@ class TablePrior:
         filled = np.empty(table.shape)
         for columns in _blocks(table):
             filled[:, columns] = _fill(table[:, columns], activation, refinements)
-        return cls(table, filled)
+        return cls(table, filled, activation, refinements)
 
     def kernel(self, network: Network, columns: Int[np.ndarray, " c"]) -> ColumnKernel:
         """The kernel of a network between some of the columns."""
@@ -142,6 +162,17 @@ class TablePrior:
         embedding = np.where(np.isnan(filled), 0, (filled - mean) / scale)
         return ColumnKernel(network.signed_kernel(embedding, observed), mean, scale)
 
+    def resampled(self, rng: np.random.Generator) -> "TablePrior":
+        """The prior of as many rows, drawn with replacement, which fill each other in anew."""
+        drawn = self.table[rng.integers(len(self.table), size=len(self.table))]
+        return TablePrior.of(drawn, self.activation, self.refinements)
+
+    def without(self, rows: Bool[np.ndarray, " m"]) -> "TablePrior":
+        """The same of the other rows, of all where there are no others; none is filled anew."""
+        if rows.all():
+            return self
+        return dataclasses.replace(self, table=self.table[~rows], filled=self.filled[~rows])
+
 
 def _fill(table: Table, activation, refinements: int) -> Table:
     network = Network(1, activation, _FILLING_IDENTITY, "oriented")
@@ -150,7 +181,8 @@ def _fill(table: Table, activation, refinements: int) -> Table:
     for _ in range(refinements):
         completed = table.copy()
         for rows in folds_of(len(table), _INNER_FOLDS):
-            others = TablePrior(without(table, rows), without(filled, rows))
+            its = without(table, rows), without(filled, rows)
+            others = TablePrior(*its, activation, refinements)
             kernel = others.kernel(network, everything)
             completed[rows] = kernel.complete(table[rows], _FILLING_RIDGE).completed
         filled = completed

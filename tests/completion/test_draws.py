@@ -58,7 +58,9 @@ def test_without_a_kernel_between_columns_entries_are_independent():
     model = imputer.fit(X).model_
     hidden = np.full((30, 4), np.nan)
     rng = np.random.default_rng(0)
-    normal = draws.correlated(model, imputer.active_, hidden, 20_000, rng)[:, 0]
+    normal = np.concatenate(
+        [draws.correlated(model, imputer.active_, hidden, rng) for _ in range(700)]
+    )
     np.testing.assert_allclose(np.corrcoef(normal.T), np.eye(4), atol=0.03)
 
 
@@ -97,3 +99,31 @@ def test_a_table_with_categories():
     y = np.stack([one["y"].to_numpy() for one in drawn])[:, 3::7]
     _, std = imputer.transform(frame, return_std=True)
     np.testing.assert_allclose(y.std(axis=0).mean(), std["y"][3::7].mean(), rtol=0.2)
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_draws_differ_by_what_other_rows_could_have_said(chained):
+    """The slope of y on x, as it is drawn, spreads as its standard error says."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(48)
+    y = x + 0.7 * rng.standard_normal(48)
+    X = np.column_stack([x, y])
+    X[::2, 1] = np.nan
+    imputer = NTKImputer(ridge=0.01, identity_weight=0, parity="odd", chained=chained).fit(X)
+    slopes, again = [], imputer.model_
+    for _ in range(60):
+        model = again.resampled(rng)
+        assert type(model) is type(again)
+        table = np.array([[1.0, np.nan], [-1.0, np.nan]])
+        up, down = model.complete(imputer.encoding_.forward(table))[0][:, 1]
+        slopes.append((up - down) / 2 * imputer.encoding_.scale[1])
+    seen = slice(1, None, 2)
+    apart = y[seen] - np.polyval(np.polyfit(x[seen], y[seen], 1), x[seen])
+    error = np.sqrt(apart @ apart / 22) / np.sqrt(24 * x[seen].var())
+    np.testing.assert_allclose(np.std(slopes), error, rtol=0.5)
+    np.testing.assert_allclose(np.mean(slopes), np.polyfit(x[seen], y[seen], 1)[0], atol=2 * error)
+
+
+def test_a_prior_that_was_given_is_known():
+    model = NTKImputer(Gram(KERNEL), ridge=0.05).fit(table()).model_
+    assert model.resampled(np.random.default_rng(0)) is model

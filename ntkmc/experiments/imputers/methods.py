@@ -104,8 +104,10 @@ def _frame(table: Matrix, categorical: Sequence[int]) -> pd.DataFrame:
 
 
 def _miceforest(table: Matrix, categorical: Sequence[int]) -> Fitted:
+    """What its trees predict, not a draw of a donor's value, which is worse as one guess."""
     package = _import("miceforest")
-    kernel = package.ImputationKernel(_frame(table, categorical), random_state=SEED)
+    frame = _frame(table, categorical)
+    kernel = package.ImputationKernel(frame, mean_match_candidates=0, random_state=SEED)
     kernel.mice(6)
 
     def complete(other: Matrix) -> Filled:
@@ -122,10 +124,14 @@ def _missforest(table: Matrix, categorical: Sequence[int]) -> Fitted:
     package = _import("missforest")
     names = [f"c{number}" for number in categorical] or None
     imputer = package.MissForest(categorical=names, verbose=0)
-    imputer.fit(_frame(table, categorical))
+    known = _frame(table, ())
+    imputer.fit(known)
 
     def complete(other: Matrix) -> Filled:
-        return imputer.transform(_frame(other, categorical)).astype(np.float64).to_numpy(), None
+        # It refuses columns without a value, and orders columns by their gaps.
+        rows = pd.concat([known, _frame(other, ())], ignore_index=True)
+        done = imputer.transform(rows)[known.columns]
+        return done.to_numpy(np.float64)[len(known) :], None
 
     return complete
 
