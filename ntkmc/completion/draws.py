@@ -95,23 +95,22 @@ def features(
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "m f"]:
     """One draw of the standardised features, from means, standard deviations and `correlated`."""
-    drawn = completed + std * normal
+    drawn, shares = completed + std * normal, encoding.shares(completed)
     for column, known in encoding.categories.items():
         which = np.flatnonzero(encoding.owner == column)
-        indicators = completed[:, which] * encoding.scale[which] + encoding.mean[which]
-        if len(known) <= 2:
-            chosen = (scipy.special.ndtr(normal[:, which]) > 1 - indicators).astype(float)
+        if len(known) == 1:
+            continue
+        if len(known) == 2:
+            chosen = (scipy.special.ndtr(normal[:, which]) > shares[column][:, :1]).astype(float)
         else:
-            code = _codes(np.maximum(indicators, 0), normal[:, which], rng)
+            code = _codes(shares[column], normal[:, which], rng)
             chosen = (code[:, None] == np.arange(len(known))).astype(float)
         drawn[:, which] = (chosen - encoding.mean[which]) / encoding.scale[which]
     return drawn
 
 
-def _codes(weights, normal, rng):
-    """Of each row, a category by weights (m, k), with numbers that speak for each of them."""
-    total = weights.sum(axis=1, keepdims=True)
-    shares = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / weights.shape[1])
+def _codes(shares, normal, rng):
+    """Of each row, a category by shares (m, k), with numbers that speak for each of them."""
     rows, likeliest = np.arange(len(shares)), shares.argmax(axis=1)
     taken = scipy.special.ndtr(normal[rows, likeliest]) > 1 - shares[rows, likeliest]
     others = shares.copy()

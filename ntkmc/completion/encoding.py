@@ -62,6 +62,26 @@ class Encoding:
         standard = (_expand(numbers, self.owner, self.categories) - self.mean) / self.scale
         return np.where(self.known, np.clip(standard, self.low, self.high), np.nan)
 
+    def shares(self, features: Float[np.ndarray, "m f"]) -> dict[int, Float[np.ndarray, "m k"]]:
+        """Of each categorical column, the probabilities of its k categories.
+
+        They are the indicators, none below zero, over their sum; alike where all are below.
+        """
+        shares = {}
+        for column, known in self.categories.items():
+            which = np.flatnonzero(self.owner == column)
+            its = np.where(self.varies[which], features[:, which] * self.scale[which], 0)
+            its = np.maximum(its + self.mean[which], 0)
+            if len(known) <= 2:
+                second = np.minimum(its[:, 0], 1)
+                shares[column] = np.stack([1 - second, second], axis=1)[:, : len(known)]
+                continue
+            total = its.sum(axis=1, keepdims=True)
+            shares[column] = np.where(
+                total > 0, its / np.where(total > 0, total, 1), 1 / len(known)
+            )
+        return shares
+
     def backward(
         self,
         features: Float[np.ndarray, "m f"],

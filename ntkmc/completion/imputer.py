@@ -1,59 +1,23 @@
 """The imputer: kernel regression of a table as a scikit-learn transformer."""
 
-import dataclasses
+import os
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ntkmc.completion import chained_fit, draws, fitting, reading
+from ntkmc.completion import draws, reading, saving
 from ntkmc.completion.encoding import Encoding
-from ntkmc.completion.models import (
-    AlongColumns,
-    AlongRows,
-    Model,
-    fit_along_columns,
-    fit_both,
-    root_mean_square,
-    with_rows,
-)
-from ntkmc.completion.priors import PARITIES, Gram, Network, check_prior, prior_matrix
+from ntkmc.completion.learning import Learner
+from ntkmc.completion.models import Model, root_mean_square, with_rows
+from ntkmc.completion.priors import Gram, check_prior, prior_matrix
 from ntkmc.completion.settings import check_settings, require_int
-from ntkmc.completion.table_prior import (
-    GivenPrior,
-    Prior,
-    TablePrior,
-    folds_of,
-    row_order,
-    without,
-)
+from ntkmc.completion.support import Support
+from ntkmc.completion.table_prior import GivenPrior
 from ntkmc.progress import Progress
-
-_DEPTHS = (1, 2, 3)
-_IDENTITIES = (0.0, 0.1, 0.3, 1.0)
-_FOLDS = 10
-# With fewer rows there is little to learn from them; with more features, what the columns share
-# is all there is, and a regression for each takes long.
-_CHAINED_ROWS = 40
-_ROWS_A_FEATURE = 4
-_CHAINED_FEATURES = 100
-
-
-@dataclasses.dataclass
-class _Steps:
-    """Says how far `fit` is."""
-
-    progress: Progress | None
-    total: int
-    stage: str = "fit"
-    done: int = 0
-
-    def __call__(self) -> None:
-        self.done = min(self.done + 1, self.total)
-        if self.progress:
-            self.progress(self.stage, self.done, self.total)
 
 
 class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -99,8 +63,19 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         choices are made from.
     categorical : the columns of categories (numbers or text, two or more of them), which are filled
         in with one of the values that they had in `fit`: a name or a position, several of them, a
-        mask (n_features,), or None. "from_dtype": those of pandas' dtypes category, string and
-        bool, and those of objects that hold text or truth values.
+        mask (n_features,), or None. "from_dtype" (the default): those of the dtypes category and
+        bool, and those of strings and objects that hold truth values or text, unless all of it
+        spells numbers.
+    missing_values : what marks a missing entry beside NaN, None, NaT and ``pandas.NA``: a number or
+        a text.
+    support : None (the default): numbers are what is predicted. "range": within the range of the
+        column in `fit`. "observed": the nearest of its values, for whole numbers, grades and
+        doses. A dict has one of them for each column that is named in it.
+    add_indicator : whether `transform` also returns, after the table's columns, for each of those
+        with gaps in `fit` whether an entry was missing.
+    keep_empty_features : whether columns without any value in `fit` stay, filled in with what a
+        typical column has in the mean. Otherwise `transform` drops them, as
+        ``sklearn.impute.SimpleImputer`` does.
     progress : called with the stage, how many steps of it are done, and their number.
 
     Attributes
@@ -111,6 +86,9 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     left_out_error_ : root mean squared leave-one-out error, of standardised columns.
     active_ : (n_features,) of the encoding, the columns that have to do with one another.
     encoding_ : means and standard deviations of the columns, and their categories.
+    support_ : what columns may hold.
+    indicator_features_ : positions of the columns that had gaps.
+    kept_ : (n_features,), False for columns that `transform` drops.
     n_features_in_, feature_names_in_ : as everywhere in scikit-learn.
 
     Notes
@@ -163,7 +141,11 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_refinements: int = 3,
         chained: bool | str = False,
         prior_rows: int = 2000,
-        categorical: Any = (),
+        categorical: Any = "from_dtype",
+        missing_values: Any = np.nan,
+        support: Any = None,
+        add_indicator: bool = False,
+        keep_empty_features: bool = True,
         progress: Progress | None = None,
     ):
         self.column_prior = column_prior
@@ -177,6 +159,10 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.chained = chained
         self.prior_rows = prior_rows
         self.categorical = categorical
+        self.missing_values = missing_values
+        self.support = support
+        self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
         self.progress = progress
 
     def __sklearn_tags__(self):
@@ -184,19 +170,25 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the columns that `transform` returns."""
+        names = super().get_feature_names_out(input_features)
+        indicators = [f"missingindicator_{names[k]}" for k in self._indicated()]
+        return np.concatenate([names[self.kept_], np.array(indicators, dtype=object)])
+
     def fit(self, X, y=None) -> "NTKImputer":
         """Learn the columns' scales, the kernel and the ridge from a table.
 
         Parameters
         ----------
-        X : (n_samples, n_features), array or DataFrame, NaN where missing.
+        X : (n_samples, n_features), array or DataFrame (of pandas or polars), NaN where missing.
         y : ignored.
 
         Raises
         ------
         ValueError : a setting is wrong (it is named), a prior does not fit the table, X is empty,
-            holds text in columns that are not declared categorical or infinite values, or nothing
-            is observed.
+            holds text in columns that are not categorical or infinite values, a column of text
+            is one of names rather than categories, or nothing is observed.
         """
         check_settings(self)
         numbers, categories = reading.read(self, X, fit=True)
@@ -209,8 +201,21 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         known = self.encoding_.known | given
         # Constant columns have nothing to say, and nothing is to be said of them.
         self.active_ = self.encoding_.varies & known
+        missing = np.isnan(numbers)
+        self.kept_ = np.full(numbers.shape[1], self.keep_empty_features) | ~missing.all(axis=0)
+        self.indicator_features_ = np.flatnonzero(missing.any(axis=0))
+        names = list(getattr(self, "feature_names_in_", range(numbers.shape[1])))
+        self.support_ = Support.of(
+            self.support,
+            numbers,
+            categories,
+            lambda column: reading.position(column, names, "support"),
+        )
         table = self.encoding_.forward(numbers)[:, self.active_]
-        self.model_, network = self._fit_model(table)
+        learner = Learner(self, table, self.encoding_.owner[self.active_], self._counted)
+        self.model_, network = learner.fit(
+            self._prior_of_columns(), self._prior_of_rows(len(numbers))
+        )
         self.depth_, self.identity_weight_ = network.depth, network.identity
         self.parity_ = network.parity
         left_out = table if self.model_ is None else self.model_.left_out
@@ -231,7 +236,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         filled : X, float64, with its missing entries filled in and the others as they were; a
-            DataFrame with the same labels where X is one.
+            DataFrame with the same labels where X is one. Columns of categories have their values,
+            and an array that has any is one of objects.
         std : of the same shape and kind, 0 where X was observed, if `return_std`. For a
             category it is that of the chosen category's indicator, between 0 and 1 or so.
 
@@ -247,11 +253,12 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         completed, std = self._complete(self.model_, table, row_features)
         missing = np.isnan(numbers)
         filled, spread = self.encoding_.backward(completed, std)
-        filled = np.where(missing, filled, numbers)
-        result = reading.write(self, X, filled, missing)
+        result = self._written(X, numbers, filled)
+        if self.add_indicator:
+            result = self._indicators(X, result, missing[:, self._indicated()])
         if not return_std:
             return result
-        return result, reading.labelled(X, np.where(missing, spread, 0.0))
+        return result, self._kept_of(reading.labelled(X, np.where(missing, spread, 0.0)))
 
     def sample(
         self, X, n_draws: int = 1, random_state: Any = None, *, row_features: Any = None
@@ -285,7 +292,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         require_int("n_draws", n_draws, 1)
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         numbers, _ = reading.read(self, X, fit=False)
-        table, missing = self.encoding_.forward(numbers), np.isnan(numbers)
+        table = self.encoding_.forward(numbers)
         last: Model | None = None
         drawn: list = []
         for _ in range(n_draws):
@@ -296,8 +303,83 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             normal = draws.correlated(model, self.active_, table, rng)
             features = draws.features(self.encoding_, completed, std, normal, rng)
             filled, _ = self.encoding_.backward(features, std)
-            drawn.append(reading.write(self, X, np.where(missing, filled, numbers), missing))
+            drawn.append(self._written(X, numbers, filled))
         return drawn
+
+    def category_probabilities(self, X, *, row_features: Any = None) -> dict:
+        """How likely each category is in each row.
+
+        Parameters
+        ----------
+        X : (n_samples, n_features), as for `transform`.
+        row_features : as for `transform`.
+
+        Returns
+        -------
+        For each column of categories, by its name or position, a DataFrame (n_samples, k) with a
+        column for each of its k categories: the predicted indicators, none below zero, over their
+        sum; 1 for what was observed.
+
+        Raises
+        ------
+        ValueError : as `transform`.
+        """
+        check_is_fitted(self)
+        numbers, _ = reading.read(self, X, fit=False)
+        table = self.encoding_.forward(numbers)
+        completed, _ = self._complete(self.model_, table, row_features)
+        names = getattr(self, "feature_names_in_", range(numbers.shape[1]))
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        shares = self.encoding_.shares(np.where(np.isnan(table), completed, table))
+        return {
+            names[column]: pd.DataFrame(its, index, self.encoding_.categories[column])
+            for column, its in shares.items()
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted imputer to a file without pickle; all but `progress`.
+
+        Raises
+        ------
+        TypeError : it has categories or labels other than text, numbers and truth values.
+        """
+        check_is_fitted(self)
+        state = {name: value for name, value in vars(self).items() if name != "progress"}
+        saving.save(path, state)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "NTKImputer":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError : it is no such file, or of another format.
+        """
+        imputer = cls()
+        for name, value in saving.load(path).items():
+            setattr(imputer, name, value)
+        return imputer
+
+    def _written(self, X, numbers, filled):
+        """X with what it lacks filled in, without the columns that are dropped."""
+        missing = np.isnan(numbers)
+        filled = np.where(missing, self.support_(filled), numbers)
+        return self._kept_of(reading.write(self, X, filled, missing))
+
+    def _kept_of(self, result):
+        if self.kept_.all():
+            return result
+        if hasattr(result, "columns"):
+            return result[list(np.array(result.columns, dtype=object)[self.kept_])]
+        return result[:, self.kept_]
+
+    def _indicated(self):
+        """Positions of the columns that have an indicator, if any have."""
+        return self.indicator_features_ if self.add_indicator else np.empty(0, int)
+
+    def _indicators(self, X, result, missing):
+        names = self.get_feature_names_out()[self.kept_.sum() :]
+        return reading.beside(X, result, missing, names)
 
     def _complete(self, model, table, row_features):
         """Means and standard deviations of standardised features."""
@@ -325,100 +407,23 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         return features
 
+    def _prior_of_columns(self) -> GivenPrior | None:
+        """What was given; None for the prior "table"."""
+        known = self.column_prior
+        if known is None or (isinstance(known, str) and known == "table"):
+            return None
+        count = int(self.encoding_.owner[-1]) + 1
+        matrix = prior_matrix(reading.aligned(self, known), "column_prior", "columns", count)
+        owner = self.encoding_.owner[self.active_]
+        gram = isinstance(known, Gram)
+        return GivenPrior(matrix[np.ix_(owner, owner)] if gram else matrix[:, owner], gram)
+
+    def _prior_of_rows(self, rows):
+        if self.row_prior is None:
+            return None
+        return prior_matrix(self.row_prior, "row_prior", "rows", rows)
+
     @property
     def _counted(self):
         """Columns whose errors choose."""
         return self.encoding_.independent[self.active_]
-
-    def _fit_model(self, table) -> tuple[Model | None, Network]:
-        matrix = None
-        if self.row_prior is not None:
-            matrix = prior_matrix(self.row_prior, "row_prior", "rows", len(table))
-        prior = None if self.column_prior is None else self._prior_of_columns()
-        if not table.shape[1]:
-            return None, self._networks("odd")[0]
-        models: list[AlongRows | AlongColumns] = []
-        if self.column_prior is not None:
-            models.append(self._fit_along_rows(table, prior))
-        if matrix is not None:
-            models.append(self._fit_along_columns(matrix, table))
-        network = models[0].network
-        model: Model = models[0]
-        for other in [*models[1:], *self._fit_chained(table)]:
-            model = fit_both(model, other, table)
-        return model, network
-
-    def _fit_chained(self, table) -> list[Model]:
-        """The chained regression, where there is one."""
-        owner = self.encoding_.owner[self.active_]
-        if not self._is_chained(len(table), owner):
-            return []
-        rows = self._spaced_rows(table)
-        step = _Steps(self.progress, chained_fit.ROUNDS * len(owner), stage="chain")
-        return [chained_fit.fit_chained(table[rows], owner, step).spread(rows, table.shape)]
-
-    def _is_chained(self, rows, owner) -> bool:
-        several = len(np.unique(owner)) > 1
-        if self.chained != "auto":
-            return bool(self.chained) and several
-        table = isinstance(self.column_prior, str) and self.column_prior == "table"
-        return (
-            several
-            and table
-            and self.row_prior is None
-            and rows >= max(_CHAINED_ROWS, _ROWS_A_FEATURE * len(owner))
-            and len(owner) <= _CHAINED_FEATURES
-        )
-
-    def _spaced_rows(self, table):
-        count = min(self.prior_rows, len(table))
-        return row_order(table)[np.linspace(0, len(table) - 1, count).round().astype(int)]
-
-    def _prior_of_columns(self) -> GivenPrior | None:
-        """What was given; None for the prior "table"."""
-        if isinstance(self.column_prior, str) and self.column_prior == "table":
-            return None
-        count = int(self.encoding_.owner[-1]) + 1
-        prior = reading.aligned(self, self.column_prior)
-        matrix = prior_matrix(prior, "column_prior", "columns", count)
-        owner = self.encoding_.owner[self.active_]
-        gram = isinstance(self.column_prior, Gram)
-        return GivenPrior(matrix[np.ix_(owner, owner)] if gram else matrix[:, owner], gram)
-
-    def _fit_along_rows(self, table, given: GivenPrior | None) -> AlongRows:
-        rows = self._spaced_rows(table)
-        networks = self._networks(self.parity if given is None else "odd")
-        # Whoever's rows are left out, a given prior is the same.
-        folds = folds_of(len(rows), _FOLDS if given is None else 1)
-        step = _Steps(self.progress, len(folds) + 1 + fitting.steps(networks, self.ridge))
-
-        def from_table(table):
-            step()
-            return TablePrior.of(table, self.activation, self.n_refinements)
-
-        prior: Prior = given or from_table(table[rows])
-        others = [given or from_table(without(table[rows], fold)) for fold in folds]
-        model = fitting.fit(
-            table[rows], self._counted, networks, self.ridge, prior, others, folds, step
-        )
-        return model.spread(rows, table.shape)
-
-    def _fit_along_columns(self, matrix, table) -> AlongColumns:
-        models = []
-        for network in self._networks("odd"):
-            gram = isinstance(self.row_prior, Gram)
-            kernel = matrix if gram else network.kernel(matrix)
-            embedding = None if gram or isinstance(self.row_prior, str) else matrix
-            models.append(fit_along_columns(network, kernel, table, self.ridge, embedding))
-        errors = [root_mean_square(table - one.left_out, self._counted) for one in models]
-        return models[int(np.argmin(errors))]
-
-    def _networks(self, parity) -> list[Network]:
-        depths = _DEPTHS if self.depth == "loo" else (int(self.depth),)
-        weights = _IDENTITIES if self.identity_weight == "loo" else (float(self.identity_weight),)
-        return [
-            Network(depth, self.activation, weight, one)
-            for depth in depths
-            for weight in weights
-            for one in (PARITIES if parity == "loo" else (parity,))
-        ]

@@ -11,6 +11,9 @@ from sklearn.utils.validation import check_array, validate_data
 
 Numbers = Float[np.ndarray, "m n"]
 
+# More than these, and a different one in most rows, are no categories.
+_FEW_CATEGORIES = 20
+
 _EPOCH = pd.Timestamp(0)
 _SECOND = pd.Timedelta(seconds=1)
 
@@ -21,12 +24,16 @@ def read(estimator: Any, X: Any, *, fit: bool) -> tuple[Numbers, dict[int, list]
     Sets and checks what scikit-learn keeps of the columns. Categories are learned where `fit`.
     """
     known = {} if fit else estimator.encoding_.categories
-    if isinstance(X, pd.DataFrame):
-        frame = X
+    marker = estimator.missing_values
+    if isinstance(X, pd.DataFrame) or is_polars(X):
+        frame = to_pandas(X)
     elif known or _declared(estimator.categorical) or _has_objects(X):
         frame = pd.DataFrame(np.asarray(X, dtype=object))
     else:
-        return _numbers(estimator, X, fit), {}
+        numbers = _numbers(estimator, X, fit)
+        return (numbers if _is_null(marker) else np.where(numbers == marker, np.nan, numbers)), {}
+    if not _is_null(marker):
+        frame = frame.mask((frame == marker).fillna(False).astype(bool))
     validate_data(estimator, X, reset=fit, skip_check_array=True)
     columns = _positions(estimator.categorical, frame) if fit else set(known)
     numbers = np.empty(frame.shape)
@@ -47,7 +54,8 @@ def write(estimator: Any, X: Any, filled: Numbers, missing: Bool[np.ndarray, "m 
     categories = estimator.encoding_.categories
     if not categories:
         return labelled(X, filled)
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X, dtype=object))
+    named = isinstance(X, pd.DataFrame) or is_polars(X)
+    frame = to_pandas(X) if named else pd.DataFrame(np.asarray(X, dtype=object))
     columns = {}
     for position in range(frame.shape[1]):
         if position not in categories:
@@ -61,14 +69,49 @@ def write(estimator: Any, X: Any, filled: Numbers, missing: Bool[np.ndarray, "m 
         columns[position] = column.where(~missing[:, position], values)
     completed = pd.DataFrame(columns, index=frame.index)
     completed.columns = frame.columns
-    return completed if isinstance(X, pd.DataFrame) else completed.to_numpy(dtype=object)
+    return _as(X, completed, categories) if named else completed.to_numpy(dtype=object)
 
 
 def labelled(X: Any, values: Numbers) -> Any:
-    """`values` with the labels of X where that is a DataFrame."""
+    """`values` with the labels of X where that is a DataFrame, of pandas or polars."""
     if isinstance(X, pd.DataFrame):
         return pd.DataFrame(values, index=X.index, columns=X.columns)
-    return values
+    return _as(X, pd.DataFrame(values, columns=X.columns)) if is_polars(X) else values
+
+
+def beside(X: Any, table: Any, more: Bool[np.ndarray, "m k"], names: Any) -> Any:
+    """A table, of the kind of X, with more columns of zeros and ones."""
+    if isinstance(X, pd.DataFrame):
+        return pd.concat([table, pd.DataFrame(more.astype(float), X.index, names)], axis=1)
+    if is_polars(X):
+        return table.with_columns(**dict(zip(names, more.T.astype(float), strict=True)))
+    return np.concatenate([table, more.astype(float).astype(table.dtype)], axis=1)
+
+
+def is_polars(X: Any) -> bool:
+    """Whether X is a DataFrame of polars, which need not be installed."""
+    return type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "to_dict")
+
+
+def to_pandas(X: Any) -> pd.DataFrame:
+    """A DataFrame of polars as one of pandas; one of pandas as it is."""
+    if isinstance(X, pd.DataFrame):
+        return X
+    columns = {}
+    for name, values in X.to_dict(as_series=False).items():
+        kind = str(X[name].dtype)
+        dtype = "category" if kind.startswith(("Categorical", "Enum")) else None
+        columns[name] = pd.Series(values, dtype=dtype)
+    return pd.DataFrame(columns)
+
+
+def _as(X, frame, categories=()):
+    """The kind of DataFrame that X is; of categories, with the types that they had."""
+    if not is_polars(X):
+        return frame
+    made = type(X)({name: frame[name].to_list() for name in frame.columns})
+    names = [X.columns[position] for position in categories]
+    return made.with_columns([made[name].cast(X[name].dtype) for name in names])
 
 
 def aligned(estimator: Any, prior: Any) -> Any:
@@ -82,6 +125,11 @@ def aligned(estimator: Any, prior: Any) -> Any:
             f"column_prior has no column {lacking[0]!r}; pass one for each column of the table"
         )
     return prior[list(names)].to_numpy()
+
+
+def _is_null(marker) -> bool:
+    """Whether it is one of the values that are missing anyway."""
+    return marker is None or marker is pd.NA or marker != marker
 
 
 def _numbers(estimator, X, fit) -> Numbers:
@@ -149,14 +197,25 @@ def _by_dtype(categorical) -> bool:
 
 def _is_category(column: pd.Series) -> bool:
     """Whether a column's type says so; objects are what they hold."""
+    present = column.dropna()
     if isinstance(column.dtype, pd.CategoricalDtype):
+        return len(present) > 0
+    kind = pd.api.types.infer_dtype(present)
+    if kind != "string":
+        return kind == "boolean"
+    try:
+        pd.to_numeric(present)
+    except ValueError:
         return True
-    return pd.api.types.infer_dtype(column, skipna=True) in ("string", "boolean")
+    return False
 
 
 def _positions(categorical, frame) -> set[int]:
     if _by_dtype(categorical):
-        return {k for k in range(frame.shape[1]) if _is_category(frame.iloc[:, k])}
+        found = {k for k in range(frame.shape[1]) if _is_category(frame.iloc[:, k])}
+        for k in found:
+            _refuse_names(frame.iloc[:, k])
+        return found
     names, declared = list(frame.columns), _declared(categorical)
     if declared and all(isinstance(entry, bool | np.bool_) for entry in declared):
         if len(declared) != len(names):
@@ -165,19 +224,30 @@ def _positions(categorical, frame) -> set[int]:
                 "pass one truth value a column, or names or positions"
             )
         return set(np.flatnonzero(declared).tolist())
-    positions = set()
-    for entry in declared:
-        position = isinstance(entry, int | np.integer) and not isinstance(entry, bool)
-        if entry in names:
-            positions.add(names.index(entry))
-        elif position and 0 <= entry < len(names):
-            positions.add(int(entry))
-        else:
-            raise ValueError(
-                f"categorical names {entry!r}, which is neither a column of the table nor a "
-                f"position among its {len(names)} columns"
-            )
-    return positions
+    return {position(entry, names, "categorical") for entry in declared}
+
+
+def position(entry: Any, names: list, setting: str) -> int:
+    """Of a column, by its name or its position."""
+    if entry in names:
+        return names.index(entry)
+    number = isinstance(entry, int | np.integer) and not isinstance(entry, bool)
+    if number and 0 <= entry < len(names):
+        return int(entry)
+    raise ValueError(
+        f"{setting} names {entry!r}, which is neither a column of the table nor a "
+        f"position among its {len(names)} columns"
+    )
+
+
+def _refuse_names(column: pd.Series) -> None:
+    """Refuse categories that are a different one in most rows."""
+    kinds, rows = column.nunique(), column.notna().sum()
+    if kinds > max(_FEW_CATEGORIES, rows / 2):
+        raise ValueError(
+            f"column {column.name!r} holds {kinds} different values in {rows} rows, as names do; "
+            f"leave it out, or declare it with categorical=[{column.name!r}]"
+        )
 
 
 def _categories(column, name) -> list:

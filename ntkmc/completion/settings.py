@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ntkmc.completion.priors import PARITIES, check_prior
+from ntkmc.completion.support import check_support
 from ntkmc.kernels.dense_ntk import homogeneous
 
 
@@ -27,6 +29,14 @@ def check_settings(imputer: Any) -> None:
         raise ValueError(f"parity was {imputer.parity!r}; pass 'odd', 'oriented' or 'loo'")
     if imputer.chained not in (True, False, "auto"):
         raise ValueError(f"chained was {imputer.chained!r}; pass True, False or 'auto'")
+    check_support(imputer.support)
+    marker = imputer.missing_values
+    if not (marker is None or marker is pd.NA or np.isscalar(marker)):
+        raise ValueError(f"missing_values was {marker!r}; pass a number, a text, or NaN")
+    for name in ("add_indicator", "keep_empty_features"):
+        value = getattr(imputer, name)
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{name} was {value!r}; pass True or False")
     require_int("n_refinements", imputer.n_refinements, 0)
     require_int("prior_rows", imputer.prior_rows, 2)
 

@@ -1,33 +1,20 @@
 """Kernels in files, each with what it is the kernel of."""
 
-import json
 import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ntkmc import memory
+from ntkmc import npz
 from ntkmc.architecture import Parallel, from_dict, to_dict
 
 FORMAT = 1
 
 
 def write(path: str | os.PathLike[str], arrays: dict[str, Any], made_by: dict[str, Any]) -> None:
-    """Write arrays to one file (NumPy's npz), and beside them the network and what else made them.
-
-    It appears under its name when it is complete.
-    """
-    path = Path(path)
+    """Write arrays to one file, and beside them the network and what else made them."""
     header = {"format": FORMAT, **made_by, "network": to_dict(made_by["network"])}
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    npz.write(path, arrays, header)
 
 
 def read(path: str | os.PathLike[str], made_by: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -38,18 +25,7 @@ def read(path: str | os.PathLike[str], made_by: dict[str, Any]) -> dict[str, np.
     ValueError : something else made them, or it is no such file.
     NotEnoughMemoryError : before reading an array.
     """
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"{path} holds no kernel that can be read: it is no npz file, or its end is missing"
-        )
-    memory.require(os.path.getsize(path), f"the kernel in {path}", "close other programs")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            _compare(path, header, made_by)
-            return {name: file[name] for name in file.files if name != "header"}
-    except (KeyError, json.JSONDecodeError, zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path} holds no kernel that can be read: {error}") from None
+    return npz.read(path, "kernel", lambda header: _compare(path, header, made_by))[1]
 
 
 def _compare(path, header, made_by):

@@ -138,7 +138,7 @@ def test_text_that_is_not_declared_is_refused(unchecked):
     for X in (table, table.to_numpy(object)):
         place = "'kind'" if X is table else "1"
         with pytest.raises(ValueError, match=f"column {place} holds text; declare it with categ"):
-            NTKImputer().fit(X)
+            NTKImputer(categorical=None).fit(X)
     with pytest.raises(ValueError, match="column 'flag' holds text; declare it with categ"):
         NTKImputer(categorical=["kind"]).fit(table)
     with pytest.raises(ValueError, match="categorical names 'kidn', which is neither a column"):
@@ -198,7 +198,7 @@ def test_missing_in_every_spelling():
         }
     )
     for X in (objects, spelled, frame.convert_dtypes()):
-        filled = NTKImputer(n_refinements=1).fit_transform(X)
+        filled = NTKImputer(n_refinements=1, categorical=None).fit_transform(X)
         np.testing.assert_array_equal(np.asarray(filled), expected)
     with pytest.raises(TypeError, match="column 'b' cannot be read"):
         NTKImputer().fit(spelled.assign(b=[{}] * 8))
@@ -235,13 +235,24 @@ def test_categories_by_dtype():
     settings = {"ridge": 0.1, "n_refinements": 0}
     declared = NTKImputer(categorical=["kind", "flag", "only"], **settings).fit(table)
     expected = declared.transform(table)
-    found = NTKImputer(categorical="from_dtype", **settings).fit(table)
+    found = NTKImputer(**settings).fit(table)
     assert sorted(found.encoding_.categories) == [1, 3, 4]
     pd.testing.assert_frame_equal(found.transform(table), expected)
-    objects = NTKImputer(categorical="from_dtype", **settings).fit_transform(table.to_numpy(object))
+    objects = NTKImputer(**settings).fit_transform(table.to_numpy(object))
     assert (objects == expected.to_numpy(object)).all()
     numbers = table[["x", "y"]].to_numpy()
-    assert not NTKImputer(categorical="from_dtype", **settings).fit(numbers).encoding_.categories
+    assert not NTKImputer(**settings).fit(numbers).encoding_.categories
+    spelled = pd.DataFrame({"x": table["x"], "n": table["y"].round(1).astype("string")})
+    assert not NTKImputer(**settings).fit(spelled).encoding_.categories
+    named = table.assign(only=[f"person {k}" for k in range(90)])
+    with pytest.raises(ValueError, match=r"'only' holds 90 different values in 90 rows, as names"):
+        NTKImputer(**settings).fit(named)
+    assert (
+        4
+        in NTKImputer(categorical=["kind", "flag", "only"], **settings)
+        .fit(named)
+        .encoding_.categories
+    )
 
 
 def test_progress_is_told():
