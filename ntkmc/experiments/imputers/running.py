@@ -68,10 +68,12 @@ def run(
 
 
 def _cases(config) -> Iterator[tuple[str, ConditionConfig, int]]:
-    for condition in config.conditions:
-        for table in config.tables:
-            for seed in condition.seeds:
-                yield table, condition, seed
+    """First seeds first, so that a run that is stopped has seen all that differs."""
+    for number in range(max(len(one.seeds) for one in config.conditions)):
+        for condition in config.conditions:
+            for table in config.tables:
+                if number < len(condition.seeds):
+                    yield table, condition, condition.seeds[number]
 
 
 def _load(name: str, settings: TableConfig, root: Path | None) -> Data:
