@@ -96,9 +96,9 @@ class AlongRows:
 
     def resampled(self, rng: np.random.Generator) -> "AlongRows":
         """With the kernel of a prior of rows that are drawn with replacement."""
+        if not isinstance(self.prior, TablePrior):
+            return self  # it was given, and is known
         prior = self.prior.resampled(rng)
-        if not isinstance(prior, TablePrior):
-            return self
         everything = np.arange(len(self.kernel))
         own: dict[bytes, ColumnKernel] = {}
         if self.own:

@@ -63,8 +63,7 @@ class Support:
             if kind == "range":
                 table[:, position] = np.clip(column, *values)
                 continue
-            after = np.clip(np.searchsorted(values, column), 1, max(len(values) - 1, 1))
-            after = np.minimum(after, len(values) - 1)
+            after = np.minimum(np.searchsorted(values, column), len(values) - 1)
             before = np.maximum(after - 1, 0)
             low = column - values[before] <= values[after] - column
             table[:, position] = np.where(low, values[before], values[after])

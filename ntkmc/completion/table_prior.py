@@ -74,14 +74,6 @@ class Prior(Protocol):
         """The kernel of a network between some of the columns."""
         ...
 
-    def resampled(self, rng: np.random.Generator) -> "Prior":
-        """What the prior could as well have been."""
-        ...
-
-    def without(self, rows: Bool[np.ndarray, " m"]) -> "Prior":
-        """The same of the other rows."""
-        ...
-
 
 @dataclasses.dataclass(frozen=True)
 class GivenPrior:
@@ -103,14 +95,6 @@ class GivenPrior:
         else:
             kernel = network.kernel(self.matrix[:, columns])
         return ColumnKernel(kernel, np.zeros(len(columns)), np.ones(len(columns)))
-
-    def resampled(self, rng: np.random.Generator) -> "GivenPrior":
-        """The same: it is known."""
-        return self
-
-    def without(self, rows: Bool[np.ndarray, " m"]) -> "GivenPrior":
-        """The same: it is not made of the table's rows."""
-        return self
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,9 +153,9 @@ class TablePrior:
 
     def without(self, rows: Bool[np.ndarray, " m"]) -> "TablePrior":
         """The same of the other rows, of all where there are no others; none is filled anew."""
-        if rows.all():
-            return self
-        return dataclasses.replace(self, table=self.table[~rows], filled=self.filled[~rows])
+        which = np.flatnonzero(rows)
+        table, filled = without(self.table, which), without(self.filled, which)
+        return dataclasses.replace(self, table=table, filled=filled)
 
 
 def _fill(table: Table, activation, refinements: int) -> Table:
