@@ -48,14 +48,8 @@ class KernelFactor:
         (factorise,) = get_lapack_funcs(("potrf",), dtype=matrix.dtype)
         lower, failed = factorise(matrix.T, lower=1, overwrite_a=1, clean=0)
         pivots = np.square(np.einsum("ii->i", lower))
-        rounding = 4 * np.finfo(matrix.dtype).eps
-        if failed or pivots.min() <= rounding * np.sqrt(size) * largest:
-            raise SingularKernelError(
-                f"the kernel matrix of {size} observed columns is singular to rounding, as it is "
-                "where columns of the prior are equal or there are more columns than it has "
-                f"independent features: pass a larger ridge (it was {ridge:g}; try "
-                f"{larger_ridge(ridge):g})"
-            )
+        if failed or is_singular(pivots.min(), largest, size, matrix.dtype):
+            raise singular(size, ridge)
         return cls(lower)
 
     def solve(self, values: Float[np.ndarray, "l k"]) -> Float[np.ndarray, "l k"]:
@@ -121,6 +115,20 @@ class KernelFactor:
         """
         spread = self.inverse @ cross
         return np.maximum(diagonal - np.einsum("lq,lq->q", spread, spread), 0)
+
+
+def is_singular(pivot, largest, size, dtype):
+    """Whether the smallest pivot is no more than rounding, beside the largest diagonal entry."""
+    return pivot <= 4 * np.finfo(dtype).eps * np.sqrt(size) * largest
+
+
+def singular(size: int, ridge: float) -> SingularKernelError:
+    """What to raise for the matrix of so many columns."""
+    return SingularKernelError(
+        f"the kernel matrix of {size} observed columns is singular to rounding, as it is where "
+        "columns of the prior are equal or there are more columns than it has independent "
+        f"features: pass a larger ridge (it was {ridge:g}; try {larger_ridge(ridge):g})"
+    )
 
 
 def predicted_bytes(observed: int, missing: int, rows: int, uncertainty: bool) -> int:

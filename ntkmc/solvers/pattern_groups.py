@@ -25,9 +25,7 @@ def group_rows(observed: Bool[np.ndarray, "m n"]) -> list[Pattern]:
 
     Every row is in one of them, also where nothing or everything is observed.
     """
-    packed = np.packbits(observed, axis=1)
-    _, first, which = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    which = which.reshape(-1)  # some versions of NumPy keep an axis
+    first, which = distinct(observed)
     order = np.argsort(which, kind="stable")
     rows = np.split(order, np.cumsum(np.bincount(which, minlength=len(first)))[:-1])
     patterns = [
@@ -35,3 +33,12 @@ def group_rows(observed: Bool[np.ndarray, "m n"]) -> list[Pattern]:
         for one, members in zip(first, rows, strict=True)
     ]
     return sorted(patterns, key=lambda pattern: len(pattern.observed))
+
+
+def distinct(
+    observed: Bool[np.ndarray, "m n"],
+) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " m"]]:
+    """The position of a row of each pattern, and the pattern of each row."""
+    packed = np.packbits(observed, axis=1)
+    _, first, which = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    return first, which.reshape(-1)  # some versions of NumPy keep an axis

@@ -13,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 from ntkmc.solvers.cholesky import THREADED_ROWS
 from ntkmc.solvers.pattern_factor import require_memory
 from ntkmc.solvers.pattern_groups import Pattern, group_rows
+from ntkmc.solvers.pattern_stack import NARROW, stacks
 from ntkmc.solvers.pattern_weights import SINGLE_FROM, PatternSystem
 from ntkmc.solvers.result import Progress, SingularKernelError, check_ridge
 
@@ -108,7 +109,7 @@ def complete_rows(
     SingularKernelError : a larger ridge is needed.
     NotEnoughMemoryError : before anything is allocated.
     """
-    kernel, values, patterns, mean = _checked(kernel, values)
+    kernel, values, mean = _checked(kernel, values)
     if ridge == "loo":
         ridge = best_ridge(kernel, values, progress=progress)
     elif isinstance(ridge, str):
@@ -116,16 +117,71 @@ def complete_rows(
     check_ridge(ridge)
     if not 0 <= rtol < 1:
         raise ValueError(f"rtol was {rtol}; pass a number >= 0 and below 1")
-    completed = values.copy()
-    left_out = np.zeros(values.shape) if uncertainty else None
-    variance = np.zeros(values.shape) if uncertainty else None
-    quality = []
+    if values.shape[1] <= NARROW:
+        solution = _in_stacks(kernel, values, ridge, mean, uncertainty, progress)
+    else:
+        solution = _by_patterns(kernel, values, ridge, mean, uncertainty, rtol, progress)
+    scale = None
+    if solution.left_out is not None and solution.variance is not None:
+        scale = row_scales(values - solution.left_out, solution.variance)
+    residual, refinements, condition = np.max(solution.quality, axis=0)
+    return RowCompletion(
+        solution.completed,
+        solution.left_out,
+        solution.variance,
+        scale,
+        ridge,
+        solution.patterns,
+        float(residual),
+        int(refinements),
+        float(condition),
+    )
+
+
+@dataclasses.dataclass
+class _Solution:
+    """What is filled in of a `RowCompletion`; residual, refinements and condition are `quality`."""
+
+    completed: np.ndarray
+    left_out: np.ndarray | None
+    variance: np.ndarray | None
+    patterns: int = 0
+    quality: list[tuple[float, int, float]] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def begun(cls, values, uncertainty) -> "_Solution":
+        left_out, variance = (np.zeros(values.shape) if uncertainty else None for _ in range(2))
+        return cls(values.copy(), left_out, variance)
+
+
+def _in_stacks(kernel, values, ridge, mean, uncertainty, progress):
+    solution, shift = _Solution.begun(values, uncertainty), ridge * mean
+    with _blas().limit(limits=1):
+        for its in stacks(kernel, values, shift, ridge):
+            rows, missing = its.rows, np.isnan(values[its.rows])
+            solution.completed[rows] = np.where(missing, its.predicted, its.values)
+            if solution.left_out is not None and solution.variance is not None:
+                solution.left_out[rows] = np.where(missing, its.predicted, its.left_out)
+                variance = its.variance(kernel)[its.of] + shift
+                solution.variance[rows] = np.where(missing, variance, its.own_variance[its.of])
+            solution.patterns = its.patterns
+            solution.quality.append((its.residual.max(), 0, its.condition.max()))
+            if progress:
+                progress("solve", its.done, its.patterns)
+    return solution
+
+
+def _by_patterns(kernel, values, ridge, mean, uncertainty, rtol, progress):
+    solution = _Solution.begun(values, uncertainty)
+    completed, left_out, variance = solution.completed, solution.left_out, solution.variance
+    patterns = group_rows(~np.isnan(values))
+    solution.patterns = len(patterns)
     for number, (rows, observed, missing) in enumerate(_in_turn(patterns, uncertainty)):
         right = values[np.ix_(rows, observed)].T
         single = rtol > 0 and len(observed) >= SINGLE_FROM and not uncertainty
         system = PatternSystem(kernel, observed, ridge * mean, ridge)
         solved = system.solve(right, rtol, np.float32 if single else np.float64)
-        quality.append((solved.relative_residual, solved.refinements, solved.condition))
+        solution.quality.append((solved.relative_residual, solved.refinements, solved.condition))
         cross = kernel[np.ix_(observed, missing)]
         completed[np.ix_(rows, missing)] = solved.weights.T @ cross
         if left_out is not None and variance is not None:
@@ -137,21 +193,7 @@ def complete_rows(
             variance[np.ix_(rows, observed)] = 1 / solved.factor.inverse_diagonal
         if progress:
             progress("solve", number + 1, len(patterns))
-    scale = None
-    if left_out is not None and variance is not None:
-        scale = row_scales(values - left_out, variance)
-    residual, refinements, condition = np.max(quality, axis=0)
-    return RowCompletion(
-        completed,
-        left_out,
-        variance,
-        scale,
-        ridge,
-        len(patterns),
-        float(residual),
-        int(refinements),
-        float(condition),
-    )
+    return solution
 
 
 def best_ridge(
@@ -177,9 +219,15 @@ def leave_one_out(
 
     See `complete_rows` for the parameters and errors.
     """
-    kernel, values, patterns, mean = _checked(kernel, values)
+    kernel, values, mean = _checked(kernel, values)
     check_ridge(ridge)
     predictions = np.full(values.shape, np.nan)
+    if values.shape[1] <= NARROW:
+        with _blas().limit(limits=1):
+            for its in stacks(kernel, values, ridge * mean, ridge):
+                predictions[its.rows] = its.left_out
+        return np.where(np.isnan(values), np.nan, predictions)
+    patterns = group_rows(~np.isnan(values))
     for rows, observed, _ in _in_turn(patterns, True):
         factor = PatternSystem(kernel, observed, ridge * mean, ridge).factor()
         right = values[np.ix_(rows, observed)].T
@@ -285,6 +333,4 @@ def _checked(kernel, values):
     if np.isinf(values).any():
         row, column = np.argwhere(np.isinf(values))[0]
         raise ValueError(f"values[{row}, {column}] is infinite; mark what is missing as NaN")
-    observed = ~np.isnan(values)
-    mean = float(np.diagonal(kernel).mean())
-    return kernel, values, group_rows(observed), mean
+    return kernel, values, float(np.diagonal(kernel).mean())

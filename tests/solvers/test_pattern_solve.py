@@ -17,6 +17,13 @@ from ntkmc.solvers import (
 from ntkmc.solvers.pattern_weights import PatternSystem
 
 
+@pytest.fixture(params=["in stacks", "one by one"])
+def way(request, monkeypatch):
+    """Both ways in which patterns of few columns can be solved."""
+    if request.param == "one by one":
+        monkeypatch.setattr("ntkmc.solvers.pattern_solve.NARROW", 0)
+
+
 def table(m=12, n=9, share=0.7, seed=0):
     """Values with three patterns more than once, a row with nothing and one with everything."""
     rng = np.random.default_rng(seed)
@@ -44,7 +51,7 @@ def by_hand(kernel, values, ridge, row, column):
 
 
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
-def test_every_entry_from_the_others_of_its_row(ridge):
+def test_every_entry_from_the_others_of_its_row(way, ridge):
     kernel, values = table()
     result = complete_rows(kernel, values, ridge=ridge, uncertainty=True)
     observed = ~np.isnan(values)
@@ -137,6 +144,7 @@ def test_patterns_are_sorted_and_complete():
 
 def test_threads_do_not_change_the_solution(monkeypatch):
     kernel, values = table()
+    monkeypatch.setattr("ntkmc.solvers.pattern_solve.NARROW", 0)
     small = complete_rows(kernel, values, ridge=0.1, uncertainty=True)
     monkeypatch.setattr("ntkmc.solvers.pattern_solve._THREADS_FROM", 0)
     large = complete_rows(kernel, values, ridge=0.1, uncertainty=True)
@@ -144,7 +152,7 @@ def test_threads_do_not_change_the_solution(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [2, 50])
-def test_a_singular_kernel_is_refused(size):
+def test_a_singular_kernel_is_refused(way, size):
     Z = np.random.default_rng(0).standard_normal((3, size))
     Z[:, 1] = Z[:, 0]
     values = np.ones((2, size))
@@ -176,7 +184,7 @@ def test_arguments_are_checked(unchecked):
 
 
 def test_memory_is_predicted(monkeypatch):
-    kernel, values = table()
+    kernel, values = table(n=60)
     monkeypatch.setattr(memory, "available_bytes", lambda: 500)
     with pytest.raises(memory.NotEnoughMemoryError, match="observed columns needs about"):
         complete_rows(kernel, values, ridge=0.1)
@@ -194,7 +202,7 @@ def test_solution_of_one_system():
     )
 
 
-def test_quality_of_the_weights_is_reported():
+def test_quality_of_the_weights_is_reported(way):
     kernel, values = table()
     result = complete_rows(kernel, values, ridge=0.1)
     matrices = [
