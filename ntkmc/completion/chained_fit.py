@@ -39,7 +39,7 @@ ROUNDS = 3
 _LEAST_EARLY_ROWS = 512
 _EARLY_ENTRIES = 12_000
 # That kernels are chosen by.
-_CHOOSING_ROWS = 256
+_CHOOSING_ROWS = 512
 _LEAST_TOGETHER = 10  # rows
 _LEAST_SCALE = 0.05  # of a feature that the regression does not depend on
 _LEAST_WEIGHT = 0.05  # of a member, relative to their sum

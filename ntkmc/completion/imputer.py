@@ -57,8 +57,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         rounds (chained equations; `ntkmc.completion.chained_fit` has the method): slower, and much
         better on narrow tables, in which columns are no linear functions of one another. Both
         predictions are weighted, column by column, so that the leave-one-out error is least.
-        "auto": where the priors are "table" and None and the table has 40 rows or more, four for
-        each feature, and at most 100 features.
+        "auto" (the default): where the priors are "table" and None and the table has 40 rows or
+        more, four for each feature, and at most 100 features.
     prior_rows : how many rows, evenly spaced, the prior "table", the chained regressions and all
         choices are made from.
     categorical : the columns of categories (numbers or text, two or more of them), which are filled
@@ -139,7 +139,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         identity_weight: float | str = 0.1,
         parity: str = "loo",
         n_refinements: int = 3,
-        chained: bool | str = False,
+        chained: bool | str = "auto",
         prior_rows: int = 2000,
         categorical: Any = "from_dtype",
         missing_values: Any = np.nan,
