@@ -59,8 +59,13 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         predictions are weighted, column by column, so that the leave-one-out error is least.
         "auto" (the default): where the priors are "table" and None and the table has 40 rows or
         more, four for each feature, and at most 100 features.
-    prior_rows : how many rows, evenly spaced, the prior "table", the chained regressions and all
-        choices are made from.
+    alternating : whether rows and columns are completed in turn, with linear kernels and a falling
+        ridge (`ntkmc.completion.alternating`): much better where little is observed of a table of
+        few factors, as of ratings. It is weighted as `chained` is. "auto" (the default): where the
+        priors are "table" and None, a quarter or less is observed, and there are 50 rows or more
+        and 50 to 2,000 features.
+    prior_rows : how many rows, evenly spaced, the prior "table", the regressions that are `chained`
+        or `alternating` and all choices are made from.
     categorical : the columns of categories (numbers or text, two or more of them), which are filled
         in with one of the values that they had in `fit`: a name or a position, several of them, a
         mask (n_features,), or None. "from_dtype" (the default): those of the dtypes category and
@@ -140,6 +145,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         parity: str = "loo",
         n_refinements: int = 3,
         chained: bool | str = "auto",
+        alternating: bool | str = "auto",
         prior_rows: int = 2000,
         categorical: Any = "from_dtype",
         missing_values: Any = np.nan,
@@ -157,6 +163,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.parity = parity
         self.n_refinements = n_refinements
         self.chained = chained
+        self.alternating = alternating
         self.prior_rows = prior_rows
         self.categorical = categorical
         self.missing_values = missing_values

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from ntkmc.completion import chained_fit, fitting
+from ntkmc.completion import alternating, chained_fit, fitting
 from ntkmc.completion.models import (
     AlongColumns,
     AlongRows,
@@ -35,6 +35,11 @@ _FOLDS = 10
 _CHAINED_ROWS = 40
 _ROWS_A_FEATURE = 4
 _CHAINED_FEATURES = 100
+# With more than this observed, or fewer rows or columns, a row's own entries say enough of it; with
+# more columns it takes long.
+_SPARSE = 0.25
+_LEAST_SIDE = 50
+_ALTERNATING_COLUMNS = 2000
 
 
 @dataclasses.dataclass
@@ -88,7 +93,7 @@ class Learner:
             models.append(self._along_columns(rows))
         network = models[0].network
         model: Model = models[0]
-        for other in [*models[1:], *self._chained()]:
+        for other in [*models[1:], *self._chained(), *self._alternating()]:
             model = fit_both(model, other, self.table)
         return model, network
 
@@ -102,19 +107,42 @@ class Learner:
         chained = chained_fit.fit_chained(self.table[rows], self.owner, step)
         return [chained.spread(rows, self.table.shape)]
 
+    def _alternating(self) -> list[Model]:
+        """The regression in turn, where there is one."""
+        if not self._is_alternating():
+            return []
+        rows = self._spaced_rows()
+        step = _Steps(self.settings.progress, 2 * alternating.ROUNDS, stage="in turn")
+        model = alternating.fit_alternating(self.table[rows], self.owner, step)
+        return [model.spread(rows, self.table.shape)]
+
     def _is_chained(self) -> bool:
         several = len(np.unique(self.owner)) > 1
         if self.settings.chained != "auto":
             return bool(self.settings.chained) and several
-        prior, count = self.settings.column_prior, len(self.owner)
+        count = len(self.owner)
         return (
             several
-            and isinstance(prior, str)
-            and prior == "table"
-            and self.settings.row_prior is None
+            and self._learns_from_table()
             and len(self.table) >= max(_CHAINED_ROWS, _ROWS_A_FEATURE * count)
             and count <= _CHAINED_FEATURES
         )
+
+    def _is_alternating(self) -> bool:
+        several = len(np.unique(self.owner)) > 1
+        if self.settings.alternating != "auto":
+            return bool(self.settings.alternating) and several
+        return (
+            several
+            and self._learns_from_table()
+            and min(self.table.shape) >= _LEAST_SIDE
+            and self.table.shape[1] <= _ALTERNATING_COLUMNS
+            and np.isfinite(self.table).mean() <= _SPARSE
+        )
+
+    def _learns_from_table(self) -> bool:
+        prior = self.settings.column_prior
+        return isinstance(prior, str) and prior == "table" and self.settings.row_prior is None
 
     def _spaced_rows(self):
         rows = len(self.table)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ntkmc import npz
 from ntkmc.architecture import Layer, from_dict, to_dict
-from ntkmc.completion import chained, models, priors, support, table_prior
+from ntkmc.completion import alternating, chained, models, priors, support, table_prior
 from ntkmc.completion.calibration import Calibration
 from ntkmc.completion.encoding import Encoding
 from ntkmc.completion.warp import Warp
@@ -23,6 +23,7 @@ _CLASSES = {
         models.AlongRows,
         models.AlongColumns,
         models.Both,
+        alternating.Alternating,
         chained.Chained,
         chained.Column,
         chained.Member,

@@ -27,8 +27,10 @@ def check_settings(imputer: Any) -> None:
         require_int("depth", imputer.depth, 1)
     if imputer.parity not in ("loo", *PARITIES):
         raise ValueError(f"parity was {imputer.parity!r}; pass 'odd', 'oriented' or 'loo'")
-    if imputer.chained not in (True, False, "auto"):
-        raise ValueError(f"chained was {imputer.chained!r}; pass True, False or 'auto'")
+    for name in ("chained", "alternating"):
+        value = getattr(imputer, name)
+        if value not in (True, False, "auto"):
+            raise ValueError(f"{name} was {value!r}; pass True, False or 'auto'")
     check_support(imputer.support)
     marker = imputer.missing_values
     if not (marker is None or marker is pd.NA or np.isscalar(marker)):
