@@ -10,7 +10,7 @@ from ntkmc import plots
 from ntkmc.baselines import TABLE_BASELINES
 from ntkmc.cli.console import Progress
 from ntkmc.completion import NTKImputer
-from ntkmc.completion.branches import Branches, branches
+from ntkmc.completion.branches import Branches, branches, overall_error
 from ntkmc.datasets import Table
 from ntkmc.datasets.tables import Column
 from ntkmc.experiments.held_out import LEVELS, Method, hide_entries, score, without_std
@@ -89,11 +89,16 @@ def page_of(
             "row labels": "none" if table.index is None else table.index or "without a name",
             "missing": f"{missing.mean():.1%}",
             "network": f"{imputer.depth_} hidden layer(s), {imputer.activation}",
-            "leave-one-out error": f"{imputer.left_out_error_:.3f} standard deviations",
+            "leave-one-out error": spell_error(overall_error(imputer)),
             "peak memory": readable(peak_bytes()),
         }
     )
     return page.html()
+
+
+def spell_error(error: float | None) -> str:
+    """A leave-one-out error in words."""
+    return "not measured" if error is None else f"{error:.3f} standard deviations"
 
 
 def _filled_in(page: Report, frame: pd.DataFrame, std: pd.DataFrame, imputer: NTKImputer) -> None:

@@ -70,6 +70,15 @@ def branches(imputer: NTKImputer, X: Any) -> list[Branches]:
     return found
 
 
+def overall_error(imputer: NTKImputer) -> float | None:
+    """The imputer's leave-one-out error; None where it is not measured.
+
+    That is where all columns are of three or more categories, as in `Branches`.
+    """
+    varying = imputer.encoding_.independent[imputer.active_]
+    return imputer.left_out_error_ if varying.any() or not varying.size else None
+
+
 def feature_weights(model: Model) -> dict[str, Float[np.ndarray, " f"]]:
     """Of each regression in a model, its weight in the prediction of each of f features.
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ntkmc import NTKImputer
-from ntkmc.completion.branches import branches, feature_weights
+from ntkmc.completion.branches import branches, feature_weights, overall_error
 from ntkmc.completion.chained import Chained
 from ntkmc.completion.models import fit_both
 from ntkmc.completion.warp import Warp
@@ -64,6 +64,13 @@ def test_errors_are_those_of_entries_that_were_left_out(table):
     assert found["three"].error is found["three"].wrong is None
     assert found["same"].weights == {}
     assert found["same"].error is None
+
+
+def test_the_error_of_three_categories_alone_is_not_measured(table):
+    imputer = NTKImputer().fit(table)
+    assert overall_error(imputer) == imputer.left_out_error_
+    table["other"] = table["three"].shift(3)
+    assert overall_error(NTKImputer().fit(table[["three", "other"]])) is None
 
 
 def test_nothing_is_predicted_where_no_column_varies():
