@@ -45,13 +45,13 @@ def cells(tmp_path):
 def test_complete(run, cells):
     folder, frame = cells
     out = folder / "new" / "filled.csv"
-    code, printed, err = run(folder / "cells.csv", "--out", out, "--categorical", "kind")
+    code, printed, err = run(folder / "cells.csv", "--out", out)
     assert code == 0, err
     missing = frame[["a", "b", "c", "d", "dose", "kind"]].isna()
     assert f"{missing.to_numpy().sum()} of 240 entries filled in" in printed
     counts = ", ".join(f"{name} ({n})" for name, n in missing.sum().items() if n)
     assert f"filled in: {counts}" in printed
-    assert "left as it is: tissue (text)" in printed
+    assert "left as it is: tissue (text, always the same)\n" in printed
     before, filled = read_text(folder / "cells.csv"), read_text(out)
     assert list(filled.columns) == list(frame.columns)
     assert (filled != "").all(axis=None)
@@ -67,22 +67,107 @@ def test_complete(run, cells):
     for words in ("Accuracy on this table", "iterative", "kNN", "data:image/png", "cell"):
         assert words in page
     assert "7, of them text and left as they are: tissue<" in page
+    first = printed.splitlines()[0]
     code, printed, err = run(folder / "cells.csv", "--out", out)
     assert code == 2
     assert "filled.csv exists; pass --force to replace it" in err
-    again = run(folder / "cells.csv", "--out", out, "--force", "--no-report")
-    assert again[0] == 0
-    assert "left as they are: tissue, kind (text); pass --categorical kind to fill in" in again[1]
-    assert (read_text(out)["kind"] == before["kind"]).all()
-    chained = run(folder / "cells.csv", "--out", out, "--force", "--no-report", "--chained")
-    assert chained[0] == 0
-    assert chained[1] != again[1]  # the leave-one-out error is another
+    assert re.search(r"<td>kind</td><td>\d+</td><td>rows \d+%, columns \d+%</td><td>", page) or (
+        re.search(r"<td>kind</td><td>\d+</td><td>columns \d+%, rows \d+%</td><td>", page)
+    )
+    options = ("--out", out, "--force", "--no-report")
+    plain = run(folder / "cells.csv", *options, "--no-chained")
+    assert plain[0] == 0
+    assert plain[1].splitlines()[0] != first  # the error is another
+    chained = run(folder / "cells.csv", *options, "--chained")
+    assert chained[1].splitlines()[0] == first
+
+
+def test_text_that_repeats_is_filled_in_and_names_are_not(run, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "sex": rng.choice(["f", "m"], 39),
+            "grade": rng.choice(["I", "II", "III"], 39),
+            "arm": "B",
+            "name": [f"n{i}" for i in range(39)],
+            "site": [f"s{i if i < 30 else i - 5}" for i in range(39)],
+            "code": rng.choice([1, 5], 39),
+        }
+    )
+    frame = frame.mask(rng.random(frame.shape) < 0.15)
+    frame["code"] = frame["code"].astype("Int64")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    options = ("--out", tmp_path / "o.csv", "--force")
+    code, printed, err = run(tmp_path / "t.csv", *options)
+    assert code == 0, err
+    counts = frame.isna().sum()
+    assert f"filled in: sex ({counts['sex']}), grade ({counts['grade']}), code (" in printed
+    hint = "pass --categorical {} to fill in its gaps all the same"
+    assert f"it is: arm (text, always the same); {hint.format('arm')}\n" in printed
+    assert f"left as they are: name, site (names); {hint.format('name')}\n" in printed
+    page = (tmp_path / "o.html").read_text()
+    assert re.search(r"<td>sex</td><td>\d+</td><td>columns</td><td>\d+% wrong</td><td>", page)
+    # Of three categories the left-out predictions know too much.
+    assert re.search(r"<td>grade</td><td>\d+</td><td>columns</td><td></td><td>\d+% pr", page)
+    assert re.search(r"<td>code</td><td>\d+</td><td>columns</td><td>\d\.\d+</td><td>±", page)
+    before, filled = read_text(tmp_path / "t.csv"), read_text(tmp_path / "o.csv")
+    assert (filled["name"] == before["name"]).all()
+    assert set(filled["sex"]) == {"f", "m"}
+    forced = [word for name in ("name", "arm", "code") for word in ("--categorical", name)]
+    code, printed, err = run(tmp_path / "t.csv", *options, "--no-report", *forced)
+    assert code == 0, err
+    filled = read_text(tmp_path / "o.csv")
+    assert set(filled["arm"]) == {"B"}
+    assert set(filled["name"]) == set(before["name"]) - {""}
+    assert set(filled["code"]) == {"1", "5"}
+
+
+def test_only_categories_and_a_column_that_is_constant(run, tmp_path):
+    rows = ["a,b,c", *(f"{'uv'[i % 2]},{'xy'[i // 2 % 2]},1" for i in range(20)), ",x,", "u,,1"]
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    code, printed, err = run(tmp_path / "t.csv", "--out", tmp_path / "o.csv")
+    assert code == 0, err
+    assert "filled in: a (1), b (1), c (1)" in printed
+    page = (tmp_path / "o.html").read_text()
+    assert "<td>c</td><td>1</td><td>none, as it is constant</td><td></td><td>± 0</td>" in page
+
+
+def test_the_page_lists_the_columns_with_most_gaps(run, cells, monkeypatch):
+    monkeypatch.setattr("ntkmc.cli.complete_page._LISTED", 2)
+    folder, frame = cells
+    options = ("--out", folder / "o.csv", "--no-chained")
+    assert run(folder / "cells.csv", *options)[0] == 0
+    page = (folder / "o.html").read_text()
+    counts = frame.drop(columns=["cell", "tissue"]).isna().sum()
+    assert f"Of {(counts > 0).sum()} columns these are the 2 with most gaps." in page
+    most = set(counts.sort_values(ascending=False, kind="stable").index[:2])
+    assert {name for name in counts.index if f"<td>{name}</td>" in page} == most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lung", "gbsg2"])
+def test_clinical_tables_are_completed_without_naming_a_column(run, data_dir, tmp_path, name):
+    frame = pd.read_csv(data_dir / "tables" / f"{name}.csv", dtype=str).iloc[:48]
+    if name == "lung":
+        frame = frame.iloc[:, -6:]
+    else:  # it has columns of text, and no gaps
+        frame = frame.iloc[:, :6]
+        frame = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.1)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    code, printed, err = run(tmp_path / "t.csv", "--out", tmp_path / "o.csv")
+    assert code == 0, err
+    assert "left as" not in printed
+    assert not pd.read_csv(tmp_path / "o.csv", dtype=str).isna().any(axis=None)
+    page = (tmp_path / "o.html").read_text()
+    assert "What was filled in" in page
+    for column in frame.columns[frame.isna().any()]:
+        assert re.search(rf"<td>{re.escape(column)}</td><td>\d+</td><td>(rows|columns) \d", page)
 
 
 def test_the_page_says_which_imputer_it_leaves_out(run, cells, monkeypatch):
     monkeypatch.setattr("ntkmc.cli.complete_page._ITERATIVE_COLUMNS", 3)
     folder, _ = cells
-    code, _, err = run(folder / "cells.csv", "--out", folder / "o.csv")
+    code, _, err = run(folder / "cells.csv", "--out", folder / "o.csv", "--no-chained")
     assert code == 0, err
     page = (folder / "o.html").read_text()
     assert "The iterative imputer is left out, as it takes too long on more than 3 columns" in page
@@ -114,7 +199,8 @@ def test_cells_come_back_and_gaps_are_spelled_as_their_column_is(run, tmp_path):
     assert code == 0, err
     assert "filled in: n (1), share (1), pay (1), on (1), x (1), big (1)" in printed
     assert "read: pay, '1,500' as 1500; pass --decimal , if" in printed
-    assert "left as it is: name (text)\n" in printed
+    assert "(name" not in printed
+    assert "warning: 'NA' in column 'name' is taken for a category; pass --na NA if" in err
     assert "odd (numbers but for '?' in row 2 (line 3); pass --na '?' if that is a gap)" in printed
     assert "left as it is: when (dates)" in printed
     assert "left as it is: nothing (nothing observed)" in printed
@@ -156,7 +242,7 @@ def test_a_decimal_comma_is_read_and_written(run, tmp_path):
 def test_a_mark_among_categories_is_said(run, cells):
     folder, frame = cells
     frame.fillna({"kind": "NA"}).to_csv(folder / "r.csv", index=False)
-    options = ("--out", folder / "o.csv", "--no-report", "--categorical", "kind")
+    options = ("--out", folder / "o.csv", "--no-report", "--no-chained")
     _, printed, err = run(folder / "r.csv", *options)
     assert "warning: 'NA' in column 'kind' is taken for a category; pass --na NA if" in err
     assert "kind" not in printed
@@ -177,7 +263,7 @@ def test_row_labels_without_a_name_are_kept(run, tmp_path, labels):
     frame.iloc[2, 1] = np.nan
     frame["when"] = pd.to_datetime([None, *["2024-02-29"] * 39])
     frame.to_parquet(tmp_path / "t.parquet")
-    options = ("--no-report", "--force")
+    options = ("--no-report", "--force", "--no-chained")
     code, printed, err = run(tmp_path / "t.parquet", "--out", tmp_path / "o.parquet", *options)
     assert code == 0, err
     assert "left as it is: when (dates)" in printed
@@ -215,7 +301,11 @@ def test_complete_refuses_in_one_line(run, cells, monkeypatch):
     refused("sep was ';;'; pass one character", table, *out, "--sep", ";;")
     refused("--categorical names 'knid'; the table's columns", table, *out, "--categorical", "knid")
     for name, text, words in (
-        ("text", "a,b\nu,v\nu,w\n", "has no column of numbers, only text (a, b)"),
+        (
+            "text",
+            "a,b\nu,v\nu,w\n",
+            "no column of numbers or categories, only text, always the same (a); names (b)",
+        ),
         ("full", "a,b\n1,2\n3,4\n", "has no missing entry"),
         ("empty", "", "not a table"),
         ("twice", "a,a.1\n1,2\n", "has no missing entry"),

@@ -128,7 +128,10 @@ def complete(
     out: Annotated[Path, typer.Option(help="File to write, in any of these formats.")],
     categorical: Annotated[
         list[str] | None,
-        typer.Option(help="A column of categories, filled in with one of them. Repeatable."),
+        typer.Option(
+            help="A column that is one of categories in any case: of names, or of numbers that are "
+            "codes. Repeatable."
+        ),
     ] = None,
     sep: Annotated[
         str | None,
@@ -142,12 +145,12 @@ def complete(
         typer.Option(help="A cell that marks what is missing, such as '?'. Repeatable."),
     ] = None,
     chained: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--chained",
-            help="Regress each column on all others, too: slower, better on narrow tables.",
+            "--chained/--no-chained",
+            help="Regress each column on all others, too; if not given, in long narrow tables.",
         ),
-    ] = False,
+    ] = None,
     report: Annotated[
         bool, typer.Option(help="Write a page about it, with the accuracy on this table.")
     ] = True,
@@ -155,10 +158,11 @@ def complete(
 ) -> None:
     """Fill in the missing entries of a table.
 
-    Columns of numbers and of truth values are filled in, text and dates are not.
-    The first column labels the rows where it can. Cells that hold something are
-    written back as they were. Writes the table, a list of what was imputed with
-    its standard deviations (OUT.imputed.csv), and OUT.html.
+    Columns of numbers, truth values and categories (text that repeats) are filled
+    in, names and dates are not. The first column labels the rows where it can.
+    Cells that hold something are written back as they were. Writes the table, a
+    list of what was imputed with its standard deviations (OUT.imputed.csv), and
+    OUT.html.
     """
     from ntkmc.cli.complete import complete
 

@@ -1,5 +1,6 @@
 """``ntkmc complete``: one table file in, one out, and what was imputed beside it."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ntkmc.cli.complete_page import page_of
+from ntkmc.cli.complete_page import page_of, spell_error
 from ntkmc.cli.console import progress_bars, say, warn
 from ntkmc.completion import NTKImputer
+from ntkmc.completion.branches import overall_error
+from ntkmc.completion.reading import are_names
 from ntkmc.datasets import Table, read_table, write_table
 from ntkmc.datasets.tables import SUFFIXES, Column, check_target
 from ntkmc.datasets.tables.cells import MARKS
@@ -22,7 +25,7 @@ def complete(
     path: Path,
     out: Path,
     categorical: Sequence[str],
-    chained: bool,
+    chained: bool | None,
     report: bool,
     force: bool,
     sep: str | None,
@@ -31,7 +34,8 @@ def complete(
 ) -> None:
     """Fill in the missing entries of the table at ``path`` and write it to ``out``.
 
-    ``sep``, ``decimal`` and ``na`` are those of ``ntkmc.datasets.read_table``.
+    ``sep``, ``decimal`` and ``na`` are those of ``ntkmc.datasets.read_table``; ``chained`` is that
+    of the imputer, "auto" where it is None.
     """
     listing, page = out.with_suffix(".imputed.csv"), out.with_suffix(".html")
     if out.suffix.lower() not in SUFFIXES:
@@ -42,17 +46,22 @@ def complete(
     check_target(out, table)
     with progress_bars() as progress:
         categories = list(chosen.categories)
-        imputer = NTKImputer(chained=chained, categorical=categories, progress=progress)
+        imputer = NTKImputer(
+            chained="auto" if chained is None else chained,
+            categorical=categories,
+            progress=progress,
+        )
         imputer.fit(chosen.frame)
         progress("fill in", 0, None)
         filled, std = imputer.transform(chosen.frame, return_std=True)
-        numbers = chosen.frame.drop(columns=list(chosen.categories)).to_numpy(np.float64)
-        html = page_of(path.name, table, chosen.left, numbers, imputer, progress) if report else ""
+        html = ""
+        if report:
+            html = page_of(path.name, table, chosen.left, chosen.frame, std, imputer, progress)
     completed = table.filled(chosen.values(filled))
     out.parent.mkdir(parents=True, exist_ok=True)
     write_table(out, completed)
     _listing(completed, chosen, std).to_csv(listing, index=False)
-    for line in _answer(out, table, chosen, imputer.left_out_error_):
+    for line in _answer(out, table, chosen, overall_error(imputer)):
         say(line)
     say(f"imputed: {listing}")
     if report:
@@ -110,26 +119,29 @@ def _choose(table: Table, path: Path, categorical: Sequence[str]) -> _Chosen:
                 f"--categorical names {name!r}, which is of no categories "
                 f"({table.columns[name].why}); leave it out"
             )
-    columns = {
-        name: column
-        for name, column in table.columns.items()
-        if column.kind in ("numbers", "truth") or name in categorical
-    }
-    left = [column for name, column in table.columns.items() if name not in columns]
+    columns: dict[str, Column] = {}
+    left: list[Column] = []
+    for name, column in table.columns.items():
+        why = "" if name in categorical or column.kind == "truth" else _why_left(column)
+        if why:
+            left.append(dataclasses.replace(column, why=why))
+        else:
+            columns[name] = column
     reasons = "; ".join(f"{why} ({', '.join(names)})" for why, names in _reasons(left).items())
     if all(column.kind == "empty" for column in left) and not columns:
         raise ValueError(f"{path} has no observed value at all")
     if not columns:
         raise ValueError(
-            f"{path} has no column of numbers, only {reasons}; name columns of categories with "
-            "--categorical"
+            f"{path} has no column of numbers or categories, only {reasons}; name columns of "
+            "categories with --categorical"
         )
     if not any(column.missing.any() for column in columns.values()):
         others = f"; the others are left as they are: {reasons}" if left else ""
         raise ValueError(
-            f"{path} has no missing entry in the {len(columns)} columns of numbers{others}"
+            f"{path} has no missing entry in the {len(columns)} columns of numbers and categories"
+            f"{others}"
         )
-    coded = {n: c.coded() for n, c in columns.items() if c.kind == "truth" or n in categorical}
+    coded = {n: c.coded() for n, c in columns.items() if c.kind != "numbers" or n in categorical}
     for name, column in columns.items():
         if name not in coded:
             _check_finite(table, column)
@@ -139,6 +151,17 @@ def _choose(table: Table, path: Path, categorical: Sequence[str]) -> _Chosen:
         {n: coded[n][0] if n in coded else column.numbers for n, column in columns.items()}
     )
     return _Chosen(columns, frame, {name: known for name, (_, known) in coded.items()}, left)
+
+
+def _why_left(column: Column) -> str:
+    """Why a column is left as it is unless it is said to be one of categories; else nothing."""
+    if column.kind != "text":
+        return column.why
+    observed = column.values[~column.missing].tolist()
+    kinds = len(set(observed))
+    if kinds < 2:
+        return "text, always the same"
+    return "names" if kinds == len(observed) or are_names(kinds, len(observed)) else ""
 
 
 def _check_finite(table: Table, column: Column) -> None:
@@ -168,14 +191,14 @@ def _reasons(columns: Sequence[Column]) -> dict[str, list[str]]:
     return reasons
 
 
-def _answer(out: Path, table: Table, chosen: _Chosen, error: float) -> list[str]:
+def _answer(out: Path, table: Table, chosen: _Chosen, error: float | None) -> list[str]:
     """What is said of a table that was completed."""
     counts = {name: int(column.missing.sum()) for name, column in chosen.columns.items()}
     left = len(chosen.left)
     as_before = f", {left} column{'s' if left > 1 else ''} left as before" if left else ""
     lines = [
         f"{out}: {sum(counts.values()):,} of {chosen.frame.size:,} entries filled in, "
-        f"leave-one-out error {error:.3f} standard deviations{as_before}",
+        f"leave-one-out error {spell_error(error)}{as_before}",
         "filled in: " + _named([f"{name} ({n:,})" for name, n in counts.items() if n]),
     ]
     lines += [
@@ -184,8 +207,8 @@ def _answer(out: Path, table: Table, chosen: _Chosen, error: float) -> list[str]
     for why, names in _reasons(chosen.left).items():
         line = f"left as {'they are' if len(names) > 1 else 'it is'}: {_named(names)} ({why})"
         gaps = [name for name in names if table.columns[name].missing.any()]
-        if why == "text" and gaps:
-            line += f"; pass --categorical {gaps[0]} to fill in its gaps"
+        if gaps and table.columns[gaps[0]].kind == "text":
+            line += f"; pass --categorical {gaps[0]} to fill in its gaps all the same"
         lines.append(line)
     return lines
 

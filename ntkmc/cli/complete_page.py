@@ -4,12 +4,13 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+import pandas as pd
 
 from ntkmc import plots
 from ntkmc.baselines import TABLE_BASELINES
 from ntkmc.cli.console import Progress
 from ntkmc.completion import NTKImputer
+from ntkmc.completion.branches import Branches, branches, overall_error
 from ntkmc.datasets import Table
 from ntkmc.datasets.tables import Column
 from ntkmc.experiments.held_out import LEVELS, Method, hide_entries, score, without_std
@@ -19,30 +20,35 @@ from ntkmc.report import Report
 _HIDDEN_SHARE = 0.1
 # IterativeImputer fits a regression on all other columns for each column, ten times over.
 _ITERATIVE_COLUMNS = 200
+_LISTED = 40  # columns
 
 
 def page_of(
     name: str,
     table: Table,
     left: Sequence[Column],
-    values: Float[np.ndarray, "m n"],
+    frame: pd.DataFrame,
+    std: pd.DataFrame,
     imputer: NTKImputer,
     progress: Progress,
 ) -> str:
-    """A page with the gaps of a table and the accuracy on its numbers.
+    """A page with the gaps of a table, how they were filled in, and the accuracy on its numbers.
 
     Parameters
     ----------
     name : of the table.
     table : as it was read.
     left : the columns that were left as they are.
-    values : the columns of numbers.
-    imputer : as it was fitted.
+    frame : the other columns, as the imputer read them: numbers, and codes of categories.
+    std : the standard deviations of what was filled in, 0 elsewhere.
+    imputer : as it was fitted to `frame`.
     progress : is told of each method that is tried.
     """
     page = Report(f"Completing {name}", "Filled in by an infinitely wide network.")
     missing = np.stack([column.missing for column in table.columns.values()], axis=1)
     figures = [("Missing, black.", plots.missingness_map(missing, list(table.columns)))]
+    numbers = [k for k in range(frame.shape[1]) if k not in imputer.encoding_.categories]
+    values = frame.iloc[:, numbers].to_numpy(np.float64)
     hidden = hide_entries(values, _HIDDEN_SHARE, seed=0)
     rows: list[tuple[str, ...]] = []
     if hidden.any():
@@ -58,6 +64,7 @@ def page_of(
         # Names in scripts that the figure's font does not have.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         page.plots(figures)
+    _filled_in(page, frame, std, imputer)
     if rows:
         page.heading("Accuracy on this table")
         page.paragraph(
@@ -82,11 +89,63 @@ def page_of(
             "row labels": "none" if table.index is None else table.index or "without a name",
             "missing": f"{missing.mean():.1%}",
             "network": f"{imputer.depth_} hidden layer(s), {imputer.activation}",
-            "leave-one-out error": f"{imputer.left_out_error_:.3f} standard deviations",
+            "leave-one-out error": spell_error(overall_error(imputer)),
             "peak memory": readable(peak_bytes()),
         }
     )
     return page.html()
+
+
+def spell_error(error: float | None) -> str:
+    """A leave-one-out error in words."""
+    return "not measured" if error is None else f"{error:.3f} standard deviations"
+
+
+def _filled_in(page: Report, frame: pd.DataFrame, std: pd.DataFrame, imputer: NTKImputer) -> None:
+    """The section about each column that had gaps."""
+    gaps = frame.isna()
+    counts = gaps.sum()
+    with_gaps = [k for k, count in enumerate(counts) if count]
+    most = sorted(with_gaps, key=lambda k: -counts.iloc[k])[:_LISTED]
+    ways = branches(imputer, frame)
+    probabilities = {}
+    if any(k in imputer.encoding_.categories for k in most):
+        probabilities = imputer.category_probabilities(frame)
+    rows = []
+    for k in sorted(most):
+        name, where = frame.columns[k], gaps.iloc[:, k]
+        if name in probabilities:
+            sure = f"{probabilities[name][where].max(axis=1).mean():.0%} probable"
+        else:
+            sure = f"± {std.iloc[:, k][where].mean():.3g}"
+        rows.append((name, f"{counts.iloc[k]:,}", *_way(ways[k]), sure))
+    page.heading("What was filled in")
+    page.paragraph(
+        "By two regressions, weighted so that the leave-one-out error is least: of a row on what "
+        "is observed of it, with a kernel between columns; and, in narrow tables, of a column on "
+        "all others, with a kernel between rows."
+    )
+    page.paragraph(
+        "Errors are in standard deviations of the column; of columns of two categories it is said "
+        "how many are wrong, and of more it is not measured. In the last column is the mean "
+        "standard deviation of what was filled in, in the units of the column, or the mean "
+        "probability of the category."
+    )
+    if len(most) < len(with_gaps):
+        page.paragraph(f"Of {len(with_gaps):,} columns these are the {_LISTED} with most gaps.")
+    page.table(("column", "filled in", "by kernels between", "left out, off by", "how sure"), rows)
+
+
+def _way(way: Branches) -> tuple[str, str]:
+    """The regressions and their weights, the largest first, and the error."""
+    parts = sorted(way.weights.items(), key=lambda part: -part[1])
+    if len(parts) > 1:
+        by = ", ".join(f"{name} {weight:.0%}" for name, weight in parts)
+    else:
+        by = parts[0][0] if parts else "none, as it is constant"
+    if way.wrong is not None:
+        return by, f"{way.wrong:.0%} wrong"
+    return by, "" if way.error is None else f"{way.error:.3f}"
 
 
 def _methods(columns: int, chained: bool | str) -> dict[str, Method]:

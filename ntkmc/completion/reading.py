@@ -88,6 +88,11 @@ def beside(X: Any, table: Any, more: Bool[np.ndarray, "m k"], names: Any) -> Any
     return np.concatenate([table, more.astype(float).astype(table.dtype)], axis=1)
 
 
+def are_names(kinds: int, rows: int) -> bool:
+    """Whether so many different texts in so many rows are names rather than categories."""
+    return kinds > max(_FEW_CATEGORIES, rows / 2)
+
+
 def is_polars(X: Any) -> bool:
     """Whether X is a DataFrame of polars, which need not be installed."""
     return type(X).__module__.partition(".")[0] == "polars" and hasattr(X, "to_dict")
@@ -242,8 +247,8 @@ def position(entry: Any, names: list, setting: str) -> int:
 
 def _refuse_names(column: pd.Series) -> None:
     """Refuse categories that are a different one in most rows."""
-    kinds, rows = column.nunique(), column.notna().sum()
-    if kinds > max(_FEW_CATEGORIES, rows / 2):
+    kinds, rows = column.nunique(), int(column.notna().sum())
+    if are_names(kinds, rows):
         raise ValueError(
             f"column {column.name!r} holds {kinds} different values in {rows} rows, as names do; "
             f"leave it out, or declare it with categorical=[{column.name!r}]"
