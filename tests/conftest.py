@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before NumPy is there: threads of two processes on two cores wait for each other, busily.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import jaxtyping
 import matplotlib
 import pytest

@@ -22,6 +22,7 @@ from ntkmc import memory
 from ntkmc.completion.calibration import Calibration
 from ntkmc.completion.table_prior import Table, prior_variance
 from ntkmc.solvers import complete_rows
+from ntkmc.solvers.blas import one_thread
 
 ROUNDS = 85
 """At most; the ridge falls to a millionth of the first."""
@@ -63,12 +64,17 @@ class Alternating:
     def complete(self, table: Table) -> tuple[Table, Table]:
         """Every missing entry, and standard deviations."""
         completed, shares = _complete(self.kernel, self.constant, self.ridge, table)
-        return np.where(np.isnan(table), completed, table), self.calibration.std(shares)
+        missing = np.isnan(table)
+        completed = np.where(missing, completed, table)
+        # A row of which nothing is known has the columns' means.
+        completed[missing.all(axis=1)] = 0
+        return completed, self.calibration.std(shares)
 
     def resampled(self, rng: np.random.Generator) -> "Alternating":
         """With the kernel that rows drawn with replacement make, in as many rounds."""
         drawn = self.table[rng.integers(len(self.table), size=len(self.table))]
-        *_, last = _rounds(drawn, self.rounds)
+        with one_thread():
+            *_, last = _rounds(drawn, self.rounds)
         return dataclasses.replace(self, kernel=last.kernel, constant=last.constant)
 
     def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "Alternating":
@@ -104,8 +110,9 @@ def fit_alternating(
         f"completing {table.shape[0]} rows and {table.shape[1]} columns in turn",
         "lower prior_rows, or pass alternating=False",
     )
-    left_out, rounds = _held_out(table, _folds(table, owner), step)
-    *_, last = _rounds(table, rounds, step)
+    with one_thread():
+        left_out, rounds = _held_out(table, _folds(table, owner), step)
+        *_, last = _rounds(table, rounds, step)
     _, shares = _complete(last.kernel, last.constant, last.ridge, table)
     calibration = Calibration.of(table, left_out, shares)
     std = calibration.std(shares)
@@ -131,10 +138,13 @@ def _held_out(table, fold, step) -> tuple[Table, int]:
 
 
 def _folds(table, owner) -> Int[np.ndarray, "m n"]:
-    """Of each observed entry, by its rank among all, however rows are ordered; -1 where missing."""
+    """Of each observed entry, by its rank among all; -1 where missing.
+
+    The order of rows and columns does not matter, nor do the columns' signs.
+    """
     observed = ~np.isnan(table)
     fold = np.full(table.shape, -1)
-    fold[observed] = np.argsort(np.argsort(table[observed], kind="stable")) % FOLDS
+    fold[observed] = np.argsort(np.argsort(np.abs(table[observed]), kind="stable")) % FOLDS
     _, first, which = np.unique(owner, return_index=True, return_inverse=True)
     return fold[:, first[which]]
 

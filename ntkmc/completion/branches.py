@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ntkmc.completion import reading
+from ntkmc.completion.alternating import Alternating
 from ntkmc.completion.chained import Chained
 from ntkmc.completion.imputer import NTKImputer
 from ntkmc.completion.models import AlongColumns, Both, Model
@@ -83,17 +84,13 @@ def feature_weights(model: Model) -> dict[str, Float[np.ndarray, " f"]]:
     """Of each regression in a model, its weight in the prediction of each of f features.
 
     They add up to one. The regressions are called by what their kernels are between: "columns"
-    (`AlongRows`), "rows" (`Chained`: each column on all others), and "given rows" (`AlongColumns`:
-    those of a row prior).
+    (`AlongRows`), "rows" (`Chained`: each column on all others), "in turn" (`Alternating`), and
+    "given rows" (`AlongColumns`: those of a row prior).
     """
     if isinstance(model, Both):
         weights = {name: model.weight * its for name, its in feature_weights(model.first).items()}
         for name, its in feature_weights(model.second).items():
             weights[name] = weights.get(name, 0) + (1 - model.weight) * its
         return weights
-    name = "columns"
-    if isinstance(model, Chained):
-        name = "rows"
-    elif isinstance(model, AlongColumns):
-        name = "given rows"
-    return {name: np.ones(model.left_out.shape[1])}
+    names = {Chained: "rows", Alternating: "in turn", AlongColumns: "given rows"}
+    return {names.get(type(model), "columns"): np.ones(model.left_out.shape[1])}

@@ -12,6 +12,7 @@ from ntkmc.completion.padding import blocks, widen
 from ntkmc.completion.row_kernels import Rows
 from ntkmc.completion.table_prior import Table
 from ntkmc.completion.warp import Warp
+from ntkmc.solvers.blas import one_thread
 
 _NEVER = 1e-9  # how often a row was drawn that was not
 
@@ -107,7 +108,7 @@ class Chained:
         # A row of which nothing is known has the columns' means.
         asked = missing & ~missing.all(axis=1, keepdims=True)
         span = widen(self.warp.span)
-        with enable_x64():
+        with enable_x64(), one_thread():
             for columns, error in zip(self.rounds, map(widen, self.errors), strict=True):
                 features, unknown = widen(self.warp(filled)), widen(missing)
                 filled, last = filled.copy(), columns is self.rounds[-1]
@@ -124,7 +125,7 @@ class Chained:
     def resampled(self, rng: np.random.Generator) -> "Chained":
         """With regressions of rows drawn with replacement in the last round."""
         span, error = widen(self.warp.span), widen(self.errors[-1])
-        with enable_x64():
+        with enable_x64(), one_thread():
             last = [column.resampled(error, span, rng) for column in self.rounds[-1]]
         return dataclasses.replace(self, rounds=[*self.rounds[:-1], last])
 

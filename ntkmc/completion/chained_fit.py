@@ -29,6 +29,7 @@ from ntkmc.completion.padding import blocks, pad, padded_size, widen
 from ntkmc.completion.row_kernels import FAMILIES, TOGETHER, Rows
 from ntkmc.completion.table_prior import Table
 from ntkmc.completion.warp import Warp
+from ntkmc.solvers.blas import one_thread
 
 ROUNDS = 3
 
@@ -69,7 +70,7 @@ def fit_chained(table: Table, owner: Int[np.ndarray, " f"], step: Callable[[], N
         f"a chained regression of {table.shape[0]} rows and {table.shape[1]} features",
         "lower prior_rows, or pass chained=False",
     )
-    with enable_x64():
+    with enable_x64(), one_thread():
         return _Fit(table, owner).run(step)
 
 

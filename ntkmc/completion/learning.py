@@ -94,7 +94,7 @@ class Learner:
         network = models[0].network
         model: Model = models[0]
         for other in [*models[1:], *self._chained(), *self._alternating()]:
-            model = fit_both(model, other, self.table)
+            model = fit_both(model, other, self.table, self.counted)
         return model, network
 
     def _chained(self) -> list[Model]:
@@ -137,7 +137,7 @@ class Learner:
             and self._learns_from_table()
             and min(self.table.shape) >= _LEAST_SIDE
             and self.table.shape[1] <= _ALTERNATING_COLUMNS
-            and np.isfinite(self.table).mean() <= _SPARSE
+            and float(np.isfinite(self.table).mean()) <= _SPARSE
         )
 
     def _learns_from_table(self) -> bool:

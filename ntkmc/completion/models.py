@@ -289,12 +289,20 @@ def fit_along_columns(
     )
 
 
-def fit_both(first: Model, second: Model, table: Table) -> Both:
+def fit_both(
+    first: Model, second: Model, table: Table, counted: Bool[np.ndarray, " n"] | None = None
+) -> Both:
     """For each column the weights with the least squared leave-one-out error.
 
     Where few values of a column are known, they are mostly those of all columns together.
+
+    Parameters
+    ----------
+    counted : columns whose errors count; the others have the weights of all of these together.
     """
     known = ~np.isnan(first.left_out + second.left_out)
+    if counted is not None:
+        known &= counted
     apart = np.where(known, second.left_out - first.left_out, 0)
     gain = (apart * np.where(known, second.left_out - table, 0)).sum(axis=0)
     size = np.square(apart).sum(axis=0)

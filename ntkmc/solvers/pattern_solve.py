@@ -2,14 +2,13 @@
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.optimize
 from jaxtyping import Float
-from threadpoolctl import ThreadpoolController
 
+from ntkmc.solvers.blas import one_thread
 from ntkmc.solvers.cholesky import THREADED_ROWS
 from ntkmc.solvers.pattern_factor import require_memory
 from ntkmc.solvers.pattern_groups import Pattern, group_rows
@@ -156,7 +155,7 @@ class _Solution:
 
 def _in_stacks(kernel, values, ridge, mean, uncertainty, progress):
     solution, shift = _Solution.begun(values, uncertainty), ridge * mean
-    with _blas().limit(limits=1):
+    with one_thread():
         for its in stacks(kernel, values, shift, ridge):
             rows, missing = its.rows, np.isnan(values[its.rows])
             solution.completed[rows] = np.where(missing, its.predicted, its.values)
@@ -223,7 +222,7 @@ def leave_one_out(
     check_ridge(ridge)
     predictions = np.full(values.shape, np.nan)
     if values.shape[1] <= NARROW:
-        with _blas().limit(limits=1):
+        with one_thread():
             for its in stacks(kernel, values, ridge * mean, ridge):
                 predictions[its.rows] = its.left_out
         return np.where(np.isnan(values), np.nan, predictions)
@@ -299,23 +298,16 @@ def row_scales(
     return (sums + _SHARED_ERRORS * shared) / (counts + _SHARED_ERRORS)
 
 
-@functools.cache
-def _blas() -> ThreadpoolController:
-    """Looks for libraries once: that takes longer than a small table."""
-    return ThreadpoolController().select(user_api="blas")
-
-
 def _in_turn(patterns: list[Pattern], uncertainty: bool) -> Iterator[Pattern]:
     """The patterns, while the number of threads is right for each."""
     largest = patterns[-1]
     require_memory(len(largest.observed), len(largest.missing), len(largest.rows), uncertainty)
-    blas = _blas()
     small = [pattern for pattern in patterns if len(pattern.observed) < _THREADS_FROM]
-    with blas.limit(limits=1):
+    with one_thread():
         yield from small
     for pattern in patterns[len(small) :]:
-        one_thread = len(pattern.observed) > THREADED_ROWS
-        with blas.limit(limits=1) if one_thread else contextlib.nullcontext():
+        alone = len(pattern.observed) > THREADED_ROWS
+        with one_thread() if alone else contextlib.nullcontext():
             yield pattern
 
 

@@ -206,18 +206,19 @@ def test_missing_in_every_spelling():
 
 def test_categorical_in_every_spelling(unchecked):
     table, _, _ = records()
+    quick = {"n_refinements": 0, "chained": False}
     two = ["kind", "flag"]
     mask = [False, True, False, True]
     for several in (two, tuple(two), np.array(two), [1, 3], np.array([1, 3]), mask, np.array(mask)):
         X = table if np.asarray(several).dtype.kind == "U" else table.to_numpy(object)
-        fitted = NTKImputer(categorical=several, n_refinements=0).fit(X)
+        fitted = NTKImputer(categorical=several, **quick).fit(X)
         assert sorted(fitted.encoding_.categories) == [1, 3]
     one_only = table.assign(kind=1.0)
     for one in ("flag", 3, np.int64(3), [False, False, False, True]):
-        fitted = NTKImputer(categorical=one, n_refinements=0).fit(one_only)
+        fitted = NTKImputer(categorical=one, **quick).fit(one_only)
         assert sorted(fitted.encoding_.categories) == [3]
     for none in (None, (), [], np.zeros(2, bool)):
-        fitted = NTKImputer(categorical=none, n_refinements=0).fit(table[["x", "y"]])
+        fitted = NTKImputer(categorical=none, **quick).fit(table[["x", "y"]])
         assert not fitted.encoding_.categories
     for wrong, words in {
         (True, False): "categorical is a mask of 2 columns and the table has 4",
@@ -232,7 +233,7 @@ def test_categorical_in_every_spelling(unchecked):
 def test_categories_by_dtype():
     table, _, _ = records()
     table = table.assign(only=pd.Series(["one"] * 90, dtype="string"))
-    settings = {"ridge": 0.1, "n_refinements": 0}
+    settings = {"ridge": 0.1, "n_refinements": 0, "chained": False}
     declared = NTKImputer(categorical=["kind", "flag", "only"], **settings).fit(table)
     expected = declared.transform(table)
     found = NTKImputer(**settings).fit(table)
