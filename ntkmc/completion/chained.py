@@ -90,6 +90,7 @@ class Chained:
     warp : of columns to features.
     rounds : in each a regression for each column, from what the round before filled in.
     errors : for each round (f,), of what the round before filled in.
+    others : (f, f), [j, k] whether column j is regressed on k.
     calibration : of standard deviations.
     left_out, left_out_std : as every `Model` has them.
     """
@@ -97,6 +98,7 @@ class Chained:
     warp: Warp
     rounds: list[list[Column]]
     errors: list[Float[np.ndarray, " f"]]
+    others: Bool[np.ndarray, "f f"]
     calibration: Calibration
     left_out: Table
     left_out_std: Table
@@ -105,8 +107,7 @@ class Chained:
         """Every missing entry, and standard deviations."""
         missing = np.isnan(table)
         filled, shares = np.where(missing, 0.0, table), np.ones(table.shape)
-        # A row of which nothing is known has the columns' means.
-        asked = missing & ~missing.all(axis=1, keepdims=True)
+        asked = predictable(missing, self.others)
         span = widen(self.warp.span)
         with enable_x64(), one_thread():
             for columns, error in zip(self.rounds, map(widen, self.errors), strict=True):
@@ -134,6 +135,13 @@ class Chained:
         left_out, std = np.full(shape, np.nan), np.full(shape, np.nan)
         left_out[rows], std[rows] = self.left_out, self.left_out_std
         return dataclasses.replace(self, left_out=left_out, left_out_std=std)
+
+
+def predictable(
+    missing: Bool[np.ndarray, "m f"], others: Bool[np.ndarray, "f f"]
+) -> Bool[np.ndarray, "m f"]:
+    """Missing entries of which the row says anything; the others have their columns' means."""
+    return missing & (~missing @ others.T)
 
 
 def _predict(column, rows, error, span):

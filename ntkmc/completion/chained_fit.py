@@ -24,7 +24,7 @@ from ntkmc import memory
 from ntkmc._compat import enable_x64
 from ntkmc.completion import column_regression as regression
 from ntkmc.completion.calibration import Calibration
-from ntkmc.completion.chained import Chained, Column, Member
+from ntkmc.completion.chained import Chained, Column, Member, predictable
 from ntkmc.completion.padding import blocks, pad, padded_size, widen
 from ntkmc.completion.row_kernels import FAMILIES, TOGETHER, Rows
 from ntkmc.completion.table_prior import Table
@@ -106,7 +106,7 @@ class _Fit:
                 self._fill(fits)
         calibration = Calibration.of(self.table, self.left_out, self.shares)
         std = calibration.std(self.shares)
-        return Chained(self.warp, rounds, errors, calibration, self.left_out, std)
+        return Chained(self.warp, rounds, errors, self.others, calibration, self.left_out, std)
 
     def _fit_column(self, j, last):
         """The column, predictions for all rows and, but the last time, their derivatives."""
@@ -184,7 +184,7 @@ class _Fit:
     def _fill(self, fits):
         """Fill in what is missing, and find what each value has to do with that."""
         table, missing = self.table, self.missing
-        count = table.shape[1]
+        asked, count = predictable(missing, self.others), table.shape[1]
         features = self.warp(self.filled)
         replaced = np.where(missing, features, self.warp(np.where(missing, 0, self.left_out)))
         moved = np.stack([self.warp(self.filled + self.change[:, j]) for j in range(count)], axis=1)
@@ -193,7 +193,7 @@ class _Fit:
         error, unknown = widen(self.error), widen(missing)
         wide, new = widen(features), widen(replaced)
         for k, (column, predicted, slopes) in enumerate(fits):
-            which = np.flatnonzero(missing[:, k])
+            which = np.flatnonzero(asked[:, k])
             if not which.size:
                 continue
             effect = np.zeros((len(table), count))

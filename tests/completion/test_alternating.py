@@ -7,7 +7,6 @@ from ntkmc import NTKImputer, memory
 from ntkmc.completion.alternating import Alternating, fit_alternating
 from ntkmc.completion.branches import feature_weights
 
-
 QUICK = {"n_refinements": 0, "ridge": 0.1, "parity": "odd"}  # of the other regression
 
 

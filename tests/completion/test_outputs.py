@@ -157,6 +157,7 @@ def test_pipelines_copies_and_searches():
         "keep_empty_features": [True, False],
         "prior_rows": [20, 2000],
         "chained": [False],
+        "alternating": [False],
         "row_prior": [None],
         "progress": [None],
         "ridge": [0.1, 1.0],
