@@ -107,8 +107,7 @@ def test_text_that_repeats_is_filled_in_and_names_are_not(run, tmp_path):
     assert f"left as they are: name, site (names); {hint.format('name')}\n" in printed
     page = (tmp_path / "o.html").read_text()
     assert re.search(r"<td>sex</td><td>\d+</td><td>columns</td><td>\d+% wrong</td><td>", page)
-    # Of three categories the left-out predictions know too much.
-    assert re.search(r"<td>grade</td><td>\d+</td><td>columns</td><td></td><td>\d+% pr", page)
+    assert re.search(r"<td>grade</td><td>\d+</td><td>columns</td><td>\d+% wrong</td><td>", page)
     assert re.search(r"<td>code</td><td>\d+</td><td>columns</td><td>\d\.\d+</td><td>±", page)
     before, filled = read_text(tmp_path / "t.csv"), read_text(tmp_path / "o.csv")
     assert (filled["name"] == before["name"]).all()

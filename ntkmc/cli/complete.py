@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ntkmc.cli.complete_page import page_of, spell_error
+from ntkmc.cli.complete_page import page_of
 from ntkmc.cli.console import progress_bars, say, warn
 from ntkmc.completion import NTKImputer
-from ntkmc.completion.branches import overall_error
 from ntkmc.completion.reading import are_names
 from ntkmc.datasets import Table, read_table, write_table
 from ntkmc.datasets.tables import SUFFIXES, Column, check_target
@@ -61,7 +60,7 @@ def complete(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_table(out, completed)
     _listing(completed, chosen, std).to_csv(listing, index=False)
-    for line in _answer(out, table, chosen, overall_error(imputer)):
+    for line in _answer(out, table, chosen, imputer.left_out_error_):
         say(line)
     say(f"imputed: {listing}")
     if report:
@@ -191,14 +190,14 @@ def _reasons(columns: Sequence[Column]) -> dict[str, list[str]]:
     return reasons
 
 
-def _answer(out: Path, table: Table, chosen: _Chosen, error: float | None) -> list[str]:
+def _answer(out: Path, table: Table, chosen: _Chosen, error: float) -> list[str]:
     """What is said of a table that was completed."""
     counts = {name: int(column.missing.sum()) for name, column in chosen.columns.items()}
     left = len(chosen.left)
     as_before = f", {left} column{'s' if left > 1 else ''} left as before" if left else ""
     lines = [
         f"{out}: {sum(counts.values()):,} of {chosen.frame.size:,} entries filled in, "
-        f"leave-one-out error {spell_error(error)}{as_before}",
+        f"leave-one-out error {error:.3f} standard deviations{as_before}",
         "filled in: " + _named([f"{name} ({n:,})" for name, n in counts.items() if n]),
     ]
     lines += [

@@ -10,7 +10,7 @@ from ntkmc import plots
 from ntkmc.baselines import TABLE_BASELINES
 from ntkmc.cli.console import Progress
 from ntkmc.completion import NTKImputer
-from ntkmc.completion.branches import Branches, branches, overall_error
+from ntkmc.completion.branches import Branches, branches
 from ntkmc.datasets import Table
 from ntkmc.datasets.tables import Column
 from ntkmc.experiments.held_out import LEVELS, Method, hide_entries, score, without_std
@@ -89,16 +89,11 @@ def page_of(
             "row labels": "none" if table.index is None else table.index or "without a name",
             "missing": f"{missing.mean():.1%}",
             "network": f"{imputer.depth_} hidden layer(s), {imputer.activation}",
-            "leave-one-out error": spell_error(overall_error(imputer)),
+            "leave-one-out error": f"{imputer.left_out_error_:.3f} standard deviations",
             "peak memory": readable(peak_bytes()),
         }
     )
     return page.html()
-
-
-def spell_error(error: float | None) -> str:
-    """A leave-one-out error in words."""
-    return "not measured" if error is None else f"{error:.3f} standard deviations"
 
 
 def _filled_in(page: Report, frame: pd.DataFrame, std: pd.DataFrame, imputer: NTKImputer) -> None:
@@ -126,10 +121,9 @@ def _filled_in(page: Report, frame: pd.DataFrame, std: pd.DataFrame, imputer: NT
         "all others, with a kernel between rows."
     )
     page.paragraph(
-        "Errors are in standard deviations of the column; of columns of two categories it is said "
-        "how many are wrong, and of more it is not measured. In the last column is the mean "
-        "standard deviation of what was filled in, in the units of the column, or the mean "
-        "probability of the category."
+        "Errors are in standard deviations of the column; of categories it is said how many are "
+        "wrong. In the last column is the mean standard deviation of what was filled in, in the "
+        "units of the column, or the mean probability of the category."
     )
     if len(most) < len(with_gaps):
         page.paragraph(f"Of {len(with_gaps):,} columns these are the {_LISTED} with most gaps.")

@@ -24,9 +24,8 @@ class Branches:
         empty where nothing is predicted, as in a constant column.
     error : of a column of numbers, the root mean squared leave-one-out error, in standard
         deviations of the column; else None.
-    wrong : of a column of two categories, the share that is predicted wrongly when it is left out;
-        else None. Of more categories there is neither: where one of them is left out, the
-        regression with a kernel between columns knows the others' indicators, which tell it.
+    wrong : of a column of categories, the share that is predicted wrongly when it is left out; else
+        None.
     """
 
     weights: Mapping[str, float]
@@ -60,7 +59,7 @@ def branches(imputer: NTKImputer, X: Any) -> list[Branches]:
         which = np.flatnonzero(encoding.owner == column)
         known = ~np.isnan(errors[:, which[0]])
         error, wrong = None, None
-        if len(which) == 1 and known.any():
+        if known.any():
             if column in encoding.categories:
                 wrong = float(np.mean(guesses[known, column] != numbers[known, column]))
             else:
@@ -69,15 +68,6 @@ def branches(imputer: NTKImputer, X: Any) -> list[Branches]:
         shares = {name: float(one[its].mean()) for name, one in weights.items() if its.any()}
         found.append(Branches(shares, error, wrong))
     return found
-
-
-def overall_error(imputer: NTKImputer) -> float | None:
-    """The imputer's leave-one-out error; None where it is not measured.
-
-    That is where all columns are of three or more categories, as in `Branches`.
-    """
-    varying = imputer.encoding_.independent[imputer.active_]
-    return imputer.left_out_error_ if varying.any() or not varying.size else None
 
 
 def feature_weights(model: Model) -> dict[str, Float[np.ndarray, " f"]]:

@@ -20,6 +20,7 @@ _RIDGE_TRIES = 14
 def fit(
     table: Table,
     counted: Bool[np.ndarray, " n"],
+    owner: Int[np.ndarray, " n"],
     networks: Sequence[Network],
     ridge: float | str,
     prior: Prior,
@@ -35,6 +36,7 @@ def fit(
     ----------
     table : (m, n), standardised, NaN where missing, its rows in the order of `row_order`.
     counted : (n,), columns whose errors count.
+    owner : (n,), columns with the same owner are left out together.
     networks : to choose from.
     ridge : relative, or "loo".
     prior : of the columns.
@@ -55,7 +57,7 @@ def fit(
 
         def error(ridge: float, kernels=kernels) -> float:
             step()
-            apart = part - left_out(kernels, part_folds, part, ridge)
+            apart = part - left_out(kernels, part_folds, part, ridge, owner[columns])
             return root_mean_square(apart, counted[columns])
 
         best = minimise_over_ridges(error) if ridge == "loo" else float(ridge)
@@ -64,7 +66,7 @@ def fit(
     everything = np.arange(table.shape[1])
     kernels = [one.kernel(network, everything) for one in fold_priors]
     keep = len(folds) > 1 and len(table) <= _FEW_ROWS
-    return fit_along_rows(network, prior, kernels, folds, table, best, keep)
+    return fit_along_rows(network, prior, kernels, folds, table, best, owner, keep)
 
 
 def steps(networks: Sequence[Network], ridge: float | str) -> int:

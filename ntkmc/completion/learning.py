@@ -94,7 +94,7 @@ class Learner:
         network = models[0].network
         model: Model = models[0]
         for other in [*models[1:], *self._chained(), *self._alternating()]:
-            model = fit_both(model, other, self.table, self.counted)
+            model = fit_both(model, other, self.table)
         return model, network
 
     def _chained(self) -> list[Model]:
@@ -165,7 +165,7 @@ class Learner:
         prior: Prior = given or from_table(table)
         others = [given or from_table(without(table, fold)) for fold in folds]
         model = fitting.fit(
-            table, self.counted, networks, settings.ridge, prior, others, folds, step
+            table, self.counted, self.owner, networks, settings.ridge, prior, others, folds, step
         )
         return model.spread(rows, self.table.shape)
 

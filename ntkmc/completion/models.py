@@ -237,6 +237,7 @@ def fit_along_rows(
     folds: Folds,
     table: Table,
     ridge: float,
+    owner: Int[np.ndarray, " n"],
     keep: bool,
 ) -> AlongRows:
     """Measure the errors, with each fold's rows under their own kernel.
@@ -249,12 +250,13 @@ def fit_along_rows(
     folds : positions of rows.
     table : (m, n), NaN where missing.
     ridge : relative.
+    owner : (n,), columns with the same owner are left out together.
     keep : whether rows of this table are to be completed with the kernel of their fold.
     """
     predicted, shares = np.full(table.shape, np.nan), np.ones(table.shape)
     own: dict[bytes, ColumnKernel] = {}
     for kernel, rows in zip(kernels, folds, strict=True):
-        result = kernel.complete(table[rows], ridge, uncertainty=True)
+        result = kernel.complete(table[rows], ridge, uncertainty=True, owner=owner)
         assert result.variance is not None
         predicted[rows] = result.left_out
         shares[rows] = result.variance / prior_variance(kernel.kernel, ridge)
@@ -289,20 +291,12 @@ def fit_along_columns(
     )
 
 
-def fit_both(
-    first: Model, second: Model, table: Table, counted: Bool[np.ndarray, " n"] | None = None
-) -> Both:
+def fit_both(first: Model, second: Model, table: Table) -> Both:
     """For each column the weights with the least squared leave-one-out error.
 
     Where few values of a column are known, they are mostly those of all columns together.
-
-    Parameters
-    ----------
-    counted : columns whose errors count; the others have the weights of all of these together.
     """
     known = ~np.isnan(first.left_out + second.left_out)
-    if counted is not None:
-        known &= counted
     apart = np.where(known, second.left_out - first.left_out, 0)
     gain = (apart * np.where(known, second.left_out - table, 0)).sum(axis=0)
     size = np.square(apart).sum(axis=0)
@@ -318,15 +312,21 @@ def fit_both(
     return Both(first, second, weight, inflation, predicted, std * inflation)
 
 
-def left_out(kernels: list[ColumnKernel], folds: Folds, table: Table, ridge: float) -> Table:
+def left_out(
+    kernels: list[ColumnKernel],
+    folds: Folds,
+    table: Table,
+    ridge: float,
+    owner: Int[np.ndarray, " n"],
+) -> Table:
     """Prediction of each observed entry from the others of its row, under its fold's kernel.
 
-    Infinitely wrong where a kernel is singular.
+    Columns with the same owner are left out together. Infinitely wrong where a kernel is singular.
     """
     predicted = np.full(table.shape, np.nan)
     try:
         for kernel, rows in zip(kernels, folds, strict=True):
-            predicted[rows] = kernel.leave_one_out(table[rows], ridge)
+            predicted[rows] = kernel.leave_one_out(table[rows], ridge, owner)
     except SingularKernelError:
         return np.where(np.isnan(table), np.nan, np.inf)
     return predicted

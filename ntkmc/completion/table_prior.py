@@ -35,18 +35,28 @@ class ColumnKernel:
     mean: Float[np.ndarray, " n"]
     scale: Float[np.ndarray, " n"]
 
-    def complete(self, table: Table, ridge: float, uncertainty: bool = False) -> RowCompletion:
+    def complete(
+        self,
+        table: Table,
+        ridge: float,
+        uncertainty: bool = False,
+        owner: Int[np.ndarray, " n"] | None = None,
+    ) -> RowCompletion:
         """See `complete_rows`; predictions are in the table's units, variances are the kernel's."""
         standard = (table - self.mean) / self.scale
-        result = complete_rows(self.kernel, standard, ridge=ridge, uncertainty=uncertainty)
+        result = complete_rows(
+            self.kernel, standard, ridge=ridge, uncertainty=uncertainty, owner=owner
+        )
         left_out = None if result.left_out is None else result.left_out * self.scale + self.mean
         completed = np.where(np.isnan(table), result.completed * self.scale + self.mean, table)
         return dataclasses.replace(result, completed=completed, left_out=left_out)
 
-    def leave_one_out(self, table: Table, ridge: float) -> Table:
+    def leave_one_out(
+        self, table: Table, ridge: float, owner: Int[np.ndarray, " n"] | None = None
+    ) -> Table:
         """Prediction of each observed entry from the others of its row."""
         standard = (table - self.mean) / self.scale
-        return leave_one_out(self.kernel, standard, ridge) * self.scale + self.mean
+        return leave_one_out(self.kernel, standard, ridge, owner) * self.scale + self.mean
 
 
 def prior_variance(kernel: Float[np.ndarray, "n n"], ridge: float) -> Float[np.ndarray, " n"]:

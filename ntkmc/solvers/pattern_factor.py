@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -88,20 +89,37 @@ class KernelFactor:
         return np.einsum("ij,ij->j", self.inverse, self.inverse)
 
     def leave_one_out(
-        self, values: Float[np.ndarray, "l k"], weights: Float[np.ndarray, "l k"]
-    ) -> Float[np.ndarray, "l k"]:
+        self,
+        values: Float[np.ndarray, "l k"],
+        weights: Float[np.ndarray, "l k"],
+        groups: Sequence[np.ndarray] = (),
+    ) -> tuple[Float[np.ndarray, "l k"], Float[np.ndarray, " l"]]:
         r"""Prediction of each value from all the others, exactly and without another solve.
 
-        .. math:: y_i - \frac{[A^{-1} y]_i}{[A^{-1}]_{ii}}
+        .. math:: y_i - \frac{[A^{-1} y]_i}{[A^{-1}]_{ii}}, \qquad
+                  y_B - ([A^{-1}]_{BB})^{-1} [A^{-1} y]_B
 
-        (Rasmussen and Williams, "Gaussian processes for machine learning", 2006, equation 5.12).
+        (Rasmussen and Williams, "Gaussian processes for machine learning", 2006, equation 5.12, and
+        the same for values that are left out together).
 
         Parameters
         ----------
         values : (l, k)
         weights : (l, k), what `solve` made of them.
+        groups : B, positions of values that are left out together.
+
+        Returns
+        -------
+        predictions : (l, k)
+        variance : (l,), of each value less its prediction.
         """
-        return values - weights / self.inverse_diagonal[:, None]
+        variance = 1 / self.inverse_diagonal
+        apart = weights * variance[:, None]
+        for which in groups:
+            part = self.inverse[:, which]
+            own = np.linalg.inv(part.T @ part)
+            variance[which], apart[which] = np.diagonal(own), own @ weights[which]
+        return values - apart, variance
 
     def variance(
         self, cross: Float[np.ndarray, "l q"], diagonal: Float[np.ndarray, " q"]

@@ -42,3 +42,11 @@ def distinct(
     packed = np.packbits(observed, axis=1)
     _, first, which = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     return first, which.reshape(-1)  # some versions of NumPy keep an axis
+
+
+def several(owner: Int[np.ndarray, " n"] | None) -> list[np.ndarray]:
+    """Positions of the columns of each owner that has more than one."""
+    if owner is None:
+        return []
+    owners, counts = np.unique(owner, return_counts=True)
+    return [np.flatnonzero(owner == one) for one in owners[counts > 1]]

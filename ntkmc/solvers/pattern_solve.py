@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.optimize
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ntkmc.solvers.blas import one_thread
 from ntkmc.solvers.cholesky import THREADED_ROWS
 from ntkmc.solvers.pattern_factor import require_memory
-from ntkmc.solvers.pattern_groups import Pattern, group_rows
+from ntkmc.solvers.pattern_groups import Pattern, group_rows, several
 from ntkmc.solvers.pattern_stack import NARROW, stacks
 from ntkmc.solvers.pattern_weights import SINGLE_FROM, PatternSystem
 from ntkmc.solvers.result import Progress, SingularKernelError, check_ridge
@@ -73,6 +73,7 @@ def complete_rows(
     *,
     ridge: float | str = 0.0,
     uncertainty: bool = False,
+    owner: Int[np.ndarray, " n"] | None = None,
     rtol: float = 1e-4,
     progress: Progress | None = None,
 ) -> RowCompletion:
@@ -95,6 +96,8 @@ def complete_rows(
         the least sum of squares, between 1e-6 and 30.
     uncertainty : also compute leave-one-out predictions and standard deviations, which takes about
         twice as long.
+    owner : (n,), columns with the same owner are left out together, such as those of one category.
+        None: each alone.
     rtol : relative residual that weights may have where single precision can save time: in patterns
         of 2048 columns or more, without `uncertainty`. They are as good as exact for observations
         that differ by as much; on the L1000 tables predictions change by as much too, by at most
@@ -117,9 +120,10 @@ def complete_rows(
     if not 0 <= rtol < 1:
         raise ValueError(f"rtol was {rtol}; pass a number >= 0 and below 1")
     if values.shape[1] <= NARROW:
-        solution = _in_stacks(kernel, values, ridge, mean, uncertainty, progress)
+        solution = _in_stacks(kernel, values, ridge, mean, uncertainty, owner, progress)
     else:
-        solution = _by_patterns(kernel, values, ridge, mean, uncertainty, rtol, progress)
+        args = kernel, values, ridge, mean, uncertainty, owner, rtol, progress
+        solution = _by_patterns(*args)
     scale = None
     if solution.left_out is not None and solution.variance is not None:
         scale = row_scales(values - solution.left_out, solution.variance)
@@ -153,16 +157,17 @@ class _Solution:
         return cls(values.copy(), left_out, variance)
 
 
-def _in_stacks(kernel, values, ridge, mean, uncertainty, progress):
+def _in_stacks(kernel, values, ridge, mean, uncertainty, owner, progress):
     solution, shift = _Solution.begun(values, uncertainty), ridge * mean
     with one_thread():
         for its in stacks(kernel, values, shift, ridge):
             rows, missing = its.rows, np.isnan(values[its.rows])
             solution.completed[rows] = np.where(missing, its.predicted, its.values)
             if solution.left_out is not None and solution.variance is not None:
-                solution.left_out[rows] = np.where(missing, its.predicted, its.left_out)
+                left_out, own = its.left_out(several(owner))
+                solution.left_out[rows] = np.where(missing, its.predicted, left_out)
                 variance = its.variance(kernel)[its.of] + shift
-                solution.variance[rows] = np.where(missing, variance, its.own_variance[its.of])
+                solution.variance[rows] = np.where(missing, variance, own[its.of])
             solution.patterns = its.patterns
             solution.quality.append((its.residual.max(), 0, its.condition.max()))
             if progress:
@@ -170,7 +175,7 @@ def _in_stacks(kernel, values, ridge, mean, uncertainty, progress):
     return solution
 
 
-def _by_patterns(kernel, values, ridge, mean, uncertainty, rtol, progress):
+def _by_patterns(kernel, values, ridge, mean, uncertainty, owner, rtol, progress):
     solution = _Solution.begun(values, uncertainty)
     completed, left_out, variance = solution.completed, solution.left_out, solution.variance
     patterns = group_rows(~np.isnan(values))
@@ -185,11 +190,13 @@ def _by_patterns(kernel, values, ridge, mean, uncertainty, rtol, progress):
         completed[np.ix_(rows, missing)] = solved.weights.T @ cross
         if left_out is not None and variance is not None:
             left_out[np.ix_(rows, missing)] = completed[np.ix_(rows, missing)]
-            left_out[np.ix_(rows, observed)] = solved.factor.leave_one_out(right, solved.weights).T
+            groups = several(None if owner is None else owner[observed])
+            its, own = solved.factor.leave_one_out(right, solved.weights, groups)
+            left_out[np.ix_(rows, observed)] = its.T
             diagonal = np.diagonal(kernel)[missing]
             spread = solved.factor.variance(cross, diagonal)
             variance[np.ix_(rows, missing)] = spread + ridge * mean
-            variance[np.ix_(rows, observed)] = 1 / solved.factor.inverse_diagonal
+            variance[np.ix_(rows, observed)] = own
         if progress:
             progress("solve", number + 1, len(patterns))
     return solution
@@ -212,7 +219,10 @@ def best_ridge(
 
 
 def leave_one_out(
-    kernel: Float[np.ndarray, "n n"], values: Float[np.ndarray, "m n"], ridge: float
+    kernel: Float[np.ndarray, "n n"],
+    values: Float[np.ndarray, "m n"],
+    ridge: float,
+    owner: Int[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "m n"]:
     """Prediction of each observed entry from the others of its row; NaN where nothing is observed.
 
@@ -224,13 +234,15 @@ def leave_one_out(
     if values.shape[1] <= NARROW:
         with one_thread():
             for its in stacks(kernel, values, ridge * mean, ridge):
-                predictions[its.rows] = its.left_out
+                predictions[its.rows], _ = its.left_out(several(owner))
         return np.where(np.isnan(values), np.nan, predictions)
     patterns = group_rows(~np.isnan(values))
     for rows, observed, _ in _in_turn(patterns, True):
         factor = PatternSystem(kernel, observed, ridge * mean, ridge).factor()
         right = values[np.ix_(rows, observed)].T
-        predictions[np.ix_(rows, observed)] = factor.leave_one_out(right, factor.solve(right)).T
+        groups = several(None if owner is None else owner[observed])
+        left_out, _ = factor.leave_one_out(right, factor.solve(right), groups)
+        predictions[np.ix_(rows, observed)] = left_out.T
     return predictions
 
 

@@ -47,16 +47,23 @@ class Stack(NamedTuple):
     residual: Float[np.ndarray, " p"]
     condition: Float[np.ndarray, " p"]
 
-    @property
-    def left_out(self) -> Float[np.ndarray, "r n"]:
-        """Of each observed value, its prediction from the others of its row."""
-        return self.values - self.weights * self.own_variance[self.of]
+    def left_out(
+        self, groups: list[np.ndarray]
+    ) -> tuple[Float[np.ndarray, "r n"], Float[np.ndarray, "p n"]]:
+        """Of each observed value, its prediction from the others of its row, and the variance.
 
-    @property
-    def own_variance(self) -> Float[np.ndarray, "p n"]:
-        """Of what is observed, if the others are known; 1 for what is missing."""
+        Columns of a group are left out together.
+        """
         its = np.einsum("pij,pij->pj", self.inverse, self.inverse)
-        return 1 / np.where(its > 0, its, 1)
+        variance = 1 / np.where(its > 0, its, 1)
+        apart = self.weights * variance[self.of]
+        for which in groups:
+            part = self.inverse[:, :, which]
+            missing = its[:, which, None] == 0
+            own = np.linalg.inv(part.transpose(0, 2, 1) @ part + missing * np.eye(len(which)))
+            variance[:, which] = np.einsum("pii->pi", own)
+            apart[:, which] = (own[self.of] @ self.weights[:, which, None])[:, :, 0]
+        return self.values - apart, variance
 
     def variance(self, kernel: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "p n"]:
         """Of what is missing, without noise."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ntkmc import NTKImputer
-from ntkmc.completion.branches import branches, feature_weights, overall_error
+from ntkmc.completion.branches import branches, feature_weights
 from ntkmc.completion.chained import Chained
 from ntkmc.completion.models import fit_both
 from ntkmc.completion.warp import Warp
@@ -32,7 +32,13 @@ def test_weights_of_nested_models_add_up(table):
     imputer = NTKImputer(row_prior=features).fit(numbers)
     inner = imputer.model_
     chained = Chained(
-        Warp.of(numbers), [], [], inner.first.calibration, inner.left_out, inner.left_out_std
+        Warp.of(numbers),
+        [],
+        [],
+        ~np.eye(2, dtype=bool),
+        inner.first.calibration,
+        inner.left_out,
+        inner.left_out_std,
     )
     inner = dataclasses.replace(inner, weight=np.array([0.5, 1.0]))
     both = dataclasses.replace(fit_both(inner, chained, numbers), weight=np.array([0.4, 0.75]))
@@ -61,16 +67,10 @@ def test_errors_are_those_of_entries_that_were_left_out(table):
     assert found["two"].wrong == np.mean(guess != code)
     assert found["two"].error is None
     assert found["three"].weights == {"columns": 1.0}
-    assert found["three"].error is found["three"].wrong is None
+    assert found["three"].error is None
+    assert 0.4 < found["three"].wrong < 0.95  # it is noise, which nothing tells
     assert found["same"].weights == {}
     assert found["same"].error is None
-
-
-def test_the_error_of_three_categories_alone_is_not_measured(table):
-    imputer = NTKImputer().fit(table)
-    assert overall_error(imputer) == imputer.left_out_error_
-    table["other"] = table["three"].shift(3)
-    assert overall_error(NTKImputer().fit(table[["three", "other"]])) is None
 
 
 def test_nothing_is_predicted_where_no_column_varies():

@@ -11,6 +11,7 @@ from ntkmc.solvers import (
     best_ridge,
     complete_rows,
     group_rows,
+    leave_one_out,
     leave_one_out_error,
     minimise_over_ridges,
 )
@@ -70,6 +71,28 @@ def test_every_entry_from_the_others_of_its_row(way, ridge):
     alone = complete_rows(kernel, values, ridge=ridge)
     np.testing.assert_array_equal(alone.completed, result.completed)
     assert alone.std is None
+
+
+def test_columns_of_one_owner_are_left_out_together(way):
+    kernel, values = table()
+    owner = np.array([0, 1, 1, 2, 3, 3, 3, 4, 5])
+    for others in ([1, 2], [4, 5, 6]):  # as the indicators of a category, they are missing together
+        values[np.isnan(values[:, others]).any(axis=1)[:, None] & np.isin(range(9), others)] = (
+            np.nan
+        )
+    result = complete_rows(kernel, values, ridge=0.1, uncertainty=True, owner=owner)
+    for i, j in np.argwhere(~np.isnan(values)):
+        without = np.where(owner == owner[j], np.nan, values[i])[None]
+        alone = complete_rows(kernel, without, ridge=0.1, uncertainty=True)
+        its = result.left_out[i, j], alone.completed[0, j]
+        np.testing.assert_allclose(*its, rtol=1e-9, atol=1e-13)
+        np.testing.assert_allclose(result.variance[i, j], alone.variance[0, j], rtol=1e-9)
+    missing = np.isnan(values)
+    plain = complete_rows(kernel, values, ridge=0.1, uncertainty=True)
+    np.testing.assert_array_equal(result.completed, plain.completed)
+    np.testing.assert_array_equal(result.variance[missing], plain.variance[missing])
+    left_out = leave_one_out(kernel, values, 0.1, owner)
+    np.testing.assert_allclose(left_out[~missing], result.left_out[~missing], rtol=1e-12)
 
 
 def test_scale_is_the_rows_own_with_a_little_of_the_tables():
