@@ -77,12 +77,6 @@ class Alternating:
             *_, last = _rounds(drawn, self.rounds)
         return dataclasses.replace(self, kernel=last.kernel, constant=last.constant)
 
-    def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "Alternating":
-        """The same, for a table of which the one that it was fitted to is these rows."""
-        left_out, std = np.full(shape, np.nan), np.full(shape, np.nan)
-        left_out[rows], std[rows] = self.left_out, self.left_out_std
-        return dataclasses.replace(self, left_out=left_out, left_out_std=std)
-
 
 def predicted_bytes(rows: int, columns: int) -> int:
     """Most that `fit_alternating` allocates."""

@@ -130,12 +130,6 @@ class Chained:
             last = [column.resampled(error, span, rng) for column in self.rounds[-1]]
         return dataclasses.replace(self, rounds=[*self.rounds[:-1], last])
 
-    def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "Chained":
-        """The same, for a table of which the one that it was fitted to is these rows."""
-        left_out, std = np.full(shape, np.nan), np.full(shape, np.nan)
-        left_out[rows], std[rows] = self.left_out, self.left_out_std
-        return dataclasses.replace(self, left_out=left_out, left_out_std=std)
-
 
 def predictable(
     missing: Bool[np.ndarray, "m f"], others: Bool[np.ndarray, "f f"]

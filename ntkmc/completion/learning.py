@@ -105,7 +105,7 @@ class Learner:
         progress = self.settings.progress
         step = _Steps(progress, chained_fit.ROUNDS * len(self.owner), stage="chain")
         chained = chained_fit.fit_chained(self.table[rows], self.owner, step)
-        return [chained.spread(rows, self.table.shape)]
+        return [_spread(chained, rows, self.table.shape)]
 
     def _alternating(self) -> list[Model]:
         """The regression in turn, where there is one."""
@@ -114,7 +114,7 @@ class Learner:
         rows = self._spaced_rows()
         step = _Steps(self.settings.progress, 2 * alternating.ROUNDS, stage="in turn")
         model = alternating.fit_alternating(self.table[rows], self.owner, step)
-        return [model.spread(rows, self.table.shape)]
+        return [_spread(model, rows, self.table.shape)]
 
     def _is_chained(self) -> bool:
         several = len(np.unique(self.owner)) > 1
@@ -167,7 +167,7 @@ class Learner:
         model = fitting.fit(
             table, self.counted, self.owner, networks, settings.ridge, prior, others, folds, step
         )
-        return model.spread(rows, self.table.shape)
+        return _spread(model, rows, self.table.shape)
 
     def _along_columns(self, matrix) -> AlongColumns:
         prior, models = self.settings.row_prior, []
@@ -190,3 +190,10 @@ class Learner:
             for weight in (_IDENTITIES if known == "loo" else (float(known),))
             for one in (PARITIES if parity == "loo" else (parity,))
         ]
+
+
+def _spread(model, rows, shape):
+    """The same, for a table of which the one that it was fitted to is these rows."""
+    left_out, std = np.full(shape, np.nan), np.full(shape, np.nan)
+    left_out[rows], std[rows] = model.left_out, model.left_out_std
+    return dataclasses.replace(model, left_out=left_out, left_out_std=std)

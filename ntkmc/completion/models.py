@@ -122,12 +122,6 @@ class AlongRows:
         for number, kernel in kernels.items():
             yield kernel, np.array(rows[number])
 
-    def spread(self, rows: np.ndarray, shape: tuple[int, int]) -> "AlongRows":
-        """The same, for a table of which the one that it was fitted to is these rows."""
-        left_out, std = np.full(shape, np.nan), np.full(shape, np.nan)
-        left_out[rows], std[rows] = self.left_out, self.left_out_std
-        return dataclasses.replace(self, left_out=left_out, left_out_std=std)
-
 
 @dataclasses.dataclass(frozen=True)
 class AlongColumns:
