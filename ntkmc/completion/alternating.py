@@ -154,7 +154,7 @@ def _rounds(table, count, step: Callable[[], None] | None = None) -> Iterator[_R
     """What each round makes of a table, NaN where missing."""
     observed = ~np.isnan(table)
     known = np.where(observed, table, 0)
-    rows, columns = list(_stacked(observed)), list(_stacked(observed.T))
+    rows, columns = _stacked(observed), _stacked(observed.T)
     ridge, factors = 1.0, known
     for _ in range(count):
         across = factors @ factors.T
@@ -189,11 +189,12 @@ def _regress(kernel, constant, ridge, known, stacks):
 def _stacked(observed: Bool[np.ndarray, "m n"]):
     """Some rows at a time, with their observed columns and which of these are real, as padded."""
     counts = observed.sum(axis=1)
-    order = np.argsort(counts, kind="stable")
+    order, stacks = np.argsort(counts, kind="stable"), []
     for start in range(0, len(order), _TOGETHER):
         rows = order[start : start + _TOGETHER]
         columns = np.argsort(~observed[rows], axis=1, kind="stable")[:, : counts[rows].max()]
-        yield rows, columns, np.take_along_axis(observed[rows], columns, axis=1)
+        stacks.append((rows, columns, np.take_along_axis(observed[rows], columns, axis=1)))
+    return stacks
 
 
 def _complete(kernel, constant, ridge, table) -> tuple[Table, Table]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 from jaxtyping import Bool
-from threadpoolctl import threadpool_limits
 
 from ntkmc import memory
 from ntkmc.architecture import Network, Sequential, autoencoder, describe, weighted_branches
@@ -20,6 +19,7 @@ from ntkmc.kernels import PeriodicKernel, _table, covers, padded_shape, predicte
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.priors import IIDPrior, IIDUniform
 from ntkmc.solvers import Progress, SingularKernelError
+from ntkmc.solvers.blas import one_thread
 from ntkmc.solvers.result import check_ridge, larger_ridge
 
 RIDGES = (0.0, 1e-4, 5e-4)
@@ -162,7 +162,7 @@ def choose_network(
         search.add(network, _table.stored(folder, network, prior, kind, dtype))
     ridges = RIDGES if ridge is None else (ridge,)
     # The systems are small: threads would only wait for each other.
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         branches, best_ridge = search.run(candidates, ridges)
     if math.isinf(search.error(branches, best_ridge)):
         raise SingularKernelError(

@@ -159,12 +159,13 @@ class _Solution:
 
 def _in_stacks(kernel, values, ridge, mean, uncertainty, owner, progress):
     solution, shift = _Solution.begun(values, uncertainty), ridge * mean
+    groups = several(owner)
     with one_thread():
         for its in stacks(kernel, values, shift, ridge):
             rows, missing = its.rows, np.isnan(values[its.rows])
             solution.completed[rows] = np.where(missing, its.predicted, its.values)
             if solution.left_out is not None and solution.variance is not None:
-                left_out, own = its.left_out(several(owner))
+                left_out, own = its.left_out(groups)
                 solution.left_out[rows] = np.where(missing, its.predicted, left_out)
                 variance = its.variance(kernel)[its.of] + shift
                 solution.variance[rows] = np.where(missing, variance, own[its.of])
@@ -232,9 +233,10 @@ def leave_one_out(
     check_ridge(ridge)
     predictions = np.full(values.shape, np.nan)
     if values.shape[1] <= NARROW:
+        groups = several(owner)
         with one_thread():
             for its in stacks(kernel, values, ridge * mean, ridge):
-                predictions[its.rows], _ = its.left_out(several(owner))
+                predictions[its.rows], _ = its.left_out(groups)
         return np.where(np.isnan(values), np.nan, predictions)
     patterns = group_rows(~np.isnan(values))
     for rows, observed, _ in _in_turn(patterns, True):

@@ -32,7 +32,7 @@ class Stack(NamedTuple):
     weights : their dual coefficients, zero where missing.
     predicted : products of the kernel with them.
     inverse : (p, n, n), lower triangular L with :math:`L^T L = A^{-1}`; zero for what is missing.
-    residual : (p,), relative, root mean square over all rows of a pattern.
+    residual : (p,), relative, root mean square over these rows of a pattern.
     condition : (p,), :math:`|A|_1 |A^{-1}|_1`.
     """
 
@@ -93,23 +93,25 @@ def stacks(
     observed = ~np.isnan(values)
     first, of = distinct(observed)
     order = np.argsort(of, kind="stable")
+    ends = np.cumsum(np.bincount(of, minlength=len(first)))
     values = np.where(observed, values, 0)
     for start in range(0, len(first), _PATTERNS):
         masks = observed[first[start : start + _PATTERNS]]
         inverse, condition = _factorised(kernel, masks, shift, ridge)
-        begin, end = np.searchsorted(of[order], [start, start + _PATTERNS])
+        done = start + len(masks)
+        begin, end = ends[start - 1] if start else 0, ends[done - 1]
         for at in range(begin, end, _ROWS):
             rows = order[at : min(at + _ROWS, end)]
             its, y = of[rows] - start, values[rows]
-            half = inverse[its] @ y[:, :, None]
-            weights = (half.transpose(0, 2, 1) @ inverse[its])[:, 0]
+            factors = inverse[its]
+            half = factors @ y[:, :, None]
+            weights = (half.transpose(0, 2, 1) @ factors)[:, 0]
             predicted = weights @ kernel
             left = np.where(observed[rows], predicted + shift * weights - y, 0)
             sizes = np.square(y).sum(axis=1)
             squared = np.square(left).sum(axis=1) / np.where(sizes > 0, sizes, 1)
             counts = np.maximum(np.bincount(its, minlength=len(masks)), 1)
             residual = np.sqrt(np.bincount(its, squared, len(masks)) / counts)
-            done = start + len(masks)
             yield Stack(
                 done, len(first), rows, its, y, weights, predicted, inverse, residual, condition
             )
