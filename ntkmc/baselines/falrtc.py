@@ -11,9 +11,10 @@ from jaxtyping import Array, Bool, Float
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
-from ntkmc.baselines.low_rank import one_blas_thread, spectral_map
+from ntkmc.baselines.low_rank import spectral_map
 from ntkmc.baselines.means import mean_over_cell
 from ntkmc.responses import Indices, Responses
+from ntkmc.solvers.blas import one_thread
 
 _START = 1.0  # of the threshold, in units of the largest singular value: everything is smoothed
 _DECAYING = 0.8  # share of the iterations in which it falls
@@ -101,7 +102,7 @@ def complete_tensor(
     )
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype was {dtype!r}; pass 'float64' or 'float32'")
-    with enable_x64(), one_blas_thread():
+    with enable_x64(), one_thread():
         completed, steps, change = _minimise(
             jnp.asarray(np.where(observed, tensor, 0), dtype),
             jnp.asarray(observed),

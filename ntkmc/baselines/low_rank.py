@@ -1,11 +1,9 @@
 """Singular values of wide matrices by their Gram matrix, as low-rank completion needs them."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from threadpoolctl import threadpool_limits
 
 
 def spectral_map(
@@ -28,13 +26,3 @@ def spectral_map(
     singular = jnp.sqrt(jnp.maximum(values, 0))
     mapped = (vectors * scale(singular)) @ (vectors.T @ wide)
     return (mapped if wide is matrix else mapped.T), singular
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Context in which LAPACK, which JAX calls on a CPU, has one thread.
-
-    Eigenvectors of matrices of a few hundred rows take the threads of OpenBLAS as long as one, or,
-    where they share their cores with other work, twenty times as long (232 rows: 4 and 90 ms of
-    processor time on two busy cores; 978 rows: 0.15 and 1.7 s).
-    """
-    return threadpool_limits(limits=1, user_api="blas")

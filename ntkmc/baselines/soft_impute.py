@@ -9,9 +9,10 @@ from jaxtyping import Float
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
-from ntkmc.baselines.low_rank import one_blas_thread, spectral_map
+from ntkmc.baselines.low_rank import spectral_map
 from ntkmc.baselines.means import mean_over_cell
 from ntkmc.responses import Indices, Responses, compact_places
+from ntkmc.solvers.blas import one_thread
 
 
 def soft_impute(
@@ -51,7 +52,7 @@ def soft_impute(
         raise ValueError(f"soft_impute: iterations was {iterations}; pass at least 1")
     memory.require(8 * 6 * matrix.size, f"completing a matrix {matrix.shape}", "pass fewer columns")
     observed = ~np.isnan(matrix)
-    with enable_x64(), one_blas_thread():
+    with enable_x64(), one_thread():
         return np.asarray(
             _iterate(jnp.asarray(np.nan_to_num(matrix)), observed, shrinkage, iterations, tol)
         )

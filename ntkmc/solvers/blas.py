@@ -11,7 +11,9 @@ def one_thread() -> AbstractContextManager:
     """Context in which NumPy, SciPy and JAX's factorisations on a CPU use one thread.
 
     Matrices of a thousand rows are factorised as fast by one as by two; and threads of OpenBLAS
-    wait for each other busily, so that beside another process two of them take ten times as long.
+    wait for each other busily, so that beside another process two of them take ten times as long
+    (eigenvectors of 232 rows: 4 and 90 ms of processor time on two busy cores; 978 rows: 0.15 and
+    1.7 s).
     """
     return _blas().limit(limits=1)
 
