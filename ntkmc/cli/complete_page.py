@@ -116,9 +116,9 @@ def _filled_in(page: Report, frame: pd.DataFrame, std: pd.DataFrame, imputer: NT
         rows.append((name, f"{counts.iloc[k]:,}", *_way(ways[k]), sure))
     page.heading("What was filled in")
     page.paragraph(
-        "By two regressions, weighted so that the leave-one-out error is least: of a row on what "
-        "is observed of it, with a kernel between columns; and, in narrow tables, of a column on "
-        "all others, with a kernel between rows."
+        "By regressions, weighted so that the leave-one-out error is least: of a row on what is "
+        "observed of it, with a kernel between columns; in narrow tables of a column on all "
+        "others, with a kernel between rows; and in sparse tables of rows and columns in turn."
     )
     page.paragraph(
         "Errors are in standard deviations of the column; of categories it is said how many are "
