@@ -151,5 +151,5 @@ def _share(column, error, span):
     first = column.members[0]
     training = column.training(first, error, span)
     K, scale = regression.gram(first.family, training)
-    args = training, regression.factorise(K, first.ridge), scale, first.ridge
+    args = training, regression.whitener(K, first.ridge), scale, first.ridge
     return lambda rows: np.asarray(regression.left_share(first.family, rows, *args))

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy.optimize
-from jaxtyping import Bool, Int
+from jaxtyping import Float, Int
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
@@ -74,6 +74,22 @@ def fit_chained(table: Table, owner: Int[np.ndarray, " f"], step: Callable[[], N
         return _Fit(table, owner).run(step)
 
 
+@dataclasses.dataclass
+class _Fitted:
+    """A column's regression in one round and, but the last time, what the next round needs of it.
+
+    Attributes
+    ----------
+    predicted : (m,), of rows that it was not fitted to.
+    slopes : (m, f), derivatives of predictions, of rows without the column and of `sampled`.
+    """
+
+    column: Column
+    predicted: Float[np.ndarray, " m"]
+    slopes: Float[np.ndarray, "m f"]
+    sampled: Int[np.ndarray, " s"]
+
+
 class _Fit:
     """What changes from round to round."""
 
@@ -100,7 +116,7 @@ class _Fit:
             for j in range(self.table.shape[1]):
                 fits.append(self._fit_column(j, last))
                 step()
-            rounds.append([column for column, *_ in fits])
+            rounds.append([its.column for its in fits])
             errors.append(self.error)
             if not last:
                 self._fill(fits)
@@ -109,15 +125,16 @@ class _Fit:
         return Chained(self.warp, rounds, errors, self.others, calibration, self.left_out, std)
 
     def _fit_column(self, j, last):
-        """The column, predictions for all rows and, but the last time, their derivatives."""
         count, observed = len(self.table), ~self.missing
         early = max(_LEAST_EARLY_ROWS, _EARLY_ENTRIES // self.table.shape[1])
         most = count if last else min(early, count)
         size = padded_size(min(int(observed.sum(axis=0).max()), most))
-        everyone, known = np.flatnonzero(observed[:, j]), _spaced(observed[:, j], most)
-        # Those that choose come first, evenly spaced.
-        first = np.linspace(0, len(known) - 1, min(_CHOOSING_ROWS, len(known))).astype(int)
-        known = np.concatenate([known[first], np.delete(known, first)])
+        # In the order of their values, so that some of them have few of the same.
+        everyone = np.argsort(self.table[:, j], kind="stable")[: observed[:, j].sum()]
+        known = _spaced(everyone, most)
+        # Those that choose come first.
+        first = _spaced(known, _CHOOSING_ROWS)
+        known = np.concatenate([first, np.setdiff1d(known, first)])
         mean, low, high = (of(self.table[everyone, j]) for of in (np.mean, np.min, np.max))
         values = self.table[known, j] - mean
         features = widen(self.warp(self.filled + self.change[:, j]))
@@ -139,20 +156,26 @@ class _Fit:
         # Rows that it was not fitted to have no part in what they are predicted with.
         self.left_out[known, j] = mean + left @ weights
         self.shares[known, j] = solved[int(np.argmax(weights))].shares[: len(known)]
+        fitted = _Fitted(column, np.full(count, mean), np.zeros_like(self.table), first)
         if last:
-            return column, None, None
-        predicted, slopes = np.full(count, mean), np.zeros_like(self.table)
-        for some, at in blocks(np.arange(count), size):
-            rows, same = Rows(features[at], unknown[at] * error), at[:, None] == padded
+            return fitted
+        outside = np.delete(np.arange(count), known)
+        for some, at in blocks(outside, size):
+            rows = Rows(features[at], unknown[at] * error)
             for one in column.members:
                 args = column.training(one, error, self.span), one.alpha
                 its = np.asarray(regression.predict(one.family, rows, *args))
-                predicted[some] += one.weight * its[: len(some)]
-                its = np.asarray(regression.slopes(one.family, rows, same, *args))
-                slopes[some] += one.weight * its[: len(some), : slopes.shape[1]]
+                fitted.predicted[some] += one.weight * its[: len(some)]
         others = np.setdiff1d(everyone, known)
-        self.left_out[others, j] = predicted[others]
-        return column, predicted, slopes
+        self.left_out[others, j] = fitted.predicted[others]
+        lacking = np.flatnonzero(self.missing[:, j])
+        for some, at in blocks(np.concatenate([fitted.sampled, lacking]), size):
+            rows, same = Rows(features[at], unknown[at] * error), at[:, None] == padded
+            for one in column.members:
+                args = rows, same, column.training(one, error, self.span), one.alpha
+                its = np.asarray(regression.slopes(one.family, *map(regression.single, args)))
+                fitted.slopes[some] += one.weight * its[: len(some), : len(self.error)]
+        return fitted
 
     def _choose(self, column, j, count):
         """Up to three members: families with a ridge, and all scales that there are by now."""
@@ -192,8 +215,8 @@ class _Fit:
         filled, change = self.filled.copy(), np.zeros_like(self.change)
         error, unknown = widen(self.error), widen(missing)
         wide, new = widen(features), widen(replaced)
-        for k, (column, predicted, slopes) in enumerate(fits):
-            which = np.flatnonzero(asked[:, k])
+        for k, its in enumerate(fits):
+            which, column = np.flatnonzero(asked[:, k]), its.column
             if not which.size:
                 continue
             effect = np.zeros((len(table), count))
@@ -201,20 +224,21 @@ class _Fit:
                 there = Rows(wide[at], unknown[at] * error)
                 for one in column.members:
                     args = there, new[at], column.training(one, error, self.span), one.alpha
-                    its = np.asarray(regression.predict_replaced(one.family, *args))
-                    effect[some] += one.weight * its[: len(some), :count]
+                    found = regression.predict_replaced(one.family, *map(regression.single, args))
+                    effect[some] += one.weight * np.asarray(found)[: len(some), :count]
             effect = effect[which]
-            effect += column.mean - predicted[which, None]
+            effect += column.mean - its.predicted[which, None]
             # By way of the others that are filled in.
-            effect += np.einsum("il,ijl->ij", slopes[which] * missing[which], moved[which])
+            slopes = its.slopes[which] * missing[which]
+            effect += np.einsum("il,ijl->ij", slopes, moved[which])
             change[which, :, k] = np.where(missing[which], 0, effect)
-            filled[which, k] = np.clip(predicted[which], column.low, column.high)
+            filled[which, k] = np.clip(its.predicted[which], column.low, column.high)
         self.filled, self.change = filled, change
         residual = table - self.left_out
         self.error = np.sqrt(np.minimum(np.nanmean(np.square(residual), axis=0), 1))
         scales = np.zeros((count, count))
-        for j, (_, _, slopes) in enumerate(fits):
-            scales[j] = np.sqrt(np.mean(np.square(slopes[~missing[:, j]]), axis=0))
+        for j, its in enumerate(fits):
+            scales[j] = np.sqrt(np.mean(np.square(its.slopes[its.sampled]), axis=0))
         scales = np.maximum(scales / self._size(scales), _LEAST_SCALE) * self.others
         self.scales = [self.others.astype(float), scales / self._size(scales)]
 
@@ -225,8 +249,7 @@ class _Fit:
         return np.where(size > 0, size, 1)
 
 
-def _spaced(which: Bool[np.ndarray, " m"], most: int) -> Int[np.ndarray, " n"]:
-    """Positions, evenly spaced ones where there are more."""
-    positions = np.flatnonzero(which)
+def _spaced(positions: Int[np.ndarray, " m"], most: int) -> Int[np.ndarray, " n"]:
+    """All, or so many evenly spaced ones."""
     count = min(most, len(positions))
     return positions[np.linspace(0, len(positions) - 1, count).round().astype(int)]

@@ -5,7 +5,7 @@ training row has :math:`K = I` and the value zero, and no part in anything.
 """
 
 import functools
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from ntkmc.completion.row_kernels import (
     replaced,
     sides,
 )
+from ntkmc.solvers.whiten import whiten
 
 RIDGES = np.logspace(-4, 1, 14)
 """To choose from, relative to the mean of the kernel's diagonal."""
@@ -96,9 +97,9 @@ def choose(
 
 
 @jax.jit
-def factorise(K: Float[Array, "n n"], ridge: Float[Array, ""] | float) -> Float[Array, "n n"]:
-    """The Cholesky factor of the kernel with the ridge on its diagonal."""
-    return jnp.linalg.cholesky(K + ridge * jnp.eye(len(K)))
+def whitener(K: Float[Array, "n n"], ridge: Float[Array, ""] | float) -> Float[Array, "n n"]:
+    """What whitens the kernel with the ridge on its diagonal; see `whiten`."""
+    return whiten(K + ridge * jnp.eye(len(K)))
 
 
 @jax.jit
@@ -121,12 +122,19 @@ def solve(
     ridge: Float[Array, ""] | float,
 ) -> Solution:
     """Solve, with exact leave-one-out errors; arguments as of `gram` and `choose`."""
-    factor = factorise(K, ridge)
-    inverse = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(factor)), lower=True)
-    precision = jnp.sum(jnp.square(inverse), axis=0)
-    whitened = inverse.T @ (inverse @ values)
+    W = whitener(K, ridge)
+    precision = jnp.sum(jnp.square(W), axis=0)
+    alpha = W.T @ (W @ values)
     shares = 1 / (precision * (jnp.diagonal(K) + ridge))
-    return Solution(whitened / scale, whitened / precision, jnp.clip(shares, 0, 1))
+    return Solution(alpha / scale, alpha / precision, jnp.clip(shares, 0, 1))
+
+
+T = TypeVar("T", Rows, Training, np.ndarray)
+
+
+def single(its: T) -> T:
+    """The same in float32: half the time, for what is no prediction but a correction to one."""
+    return jax.tree.map(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a, its)
 
 
 @functools.partial(jax.jit, static_argnames="family")
@@ -188,13 +196,12 @@ def left_share(
     family: str,
     rows: Rows,
     training: Training,
-    factor: Float[Array, "n n"],
+    W: Float[Array, "n n"],
     scale: Float[Array, ""],
     ridge: Float[Array, ""] | float,
 ) -> Float[Array, " m"]:
     """The share of the variance of a value that is left when the training rows are known."""
     its = training.compared(family, rows)
     across = kernel(family, its, _NEVER) * training.real / scale
-    half = jax.scipy.linalg.solve_triangular(factor, across.T, lower=True)
     prior = diagonal(family, its) / scale + ridge
-    return jnp.clip(1 - jnp.sum(jnp.square(half), axis=0) / prior, 0, 1)
+    return jnp.clip(1 - jnp.sum(jnp.square(across @ W.T), axis=1) / prior, 0, 1)

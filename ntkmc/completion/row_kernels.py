@@ -35,7 +35,7 @@ _CONSTANT = 5.0  # squared, of the prior "values", beside features of mean squar
 _RANGE = 0.6  # rows so much of all ranges apart are orthogonal; positive definite from 1/2 on
 _LENGTH = 0.15  # of the exponential, in the same unit
 _SHARE = 0.5  # of an error that counts as distance
-# Below it, two rows are the same: the derivative there is that of neither side.
+# Below it, or the rounding, two rows are the same: the derivative there is that of neither side.
 _SAME = 1e-12
 
 
@@ -134,7 +134,8 @@ def _gap(family, its, same):
     else:
         size = jnp.ones((), its.near.dtype)
         gap = 1 - (1 - its.near / its.length) * jnp.where(same, 1, pair)
-    return size, jnp.clip(gap, _SAME, 2 - _SAME), (gap > _SAME) & (gap < 2 - _SAME)
+    least = max(_SAME, 8 * float(jnp.finfo(gap.dtype).eps))
+    return size, jnp.clip(gap, least, 2 - least), (gap > least) & (gap < 2 - least)
 
 
 def _ntk(gap):

@@ -123,7 +123,7 @@ def test_regression_is_kernel_regression(family):
         moved = np.asarray(regression.predict_replaced(family, outside, outside.x + step, *args))
         whole = Rows(outside.x + step * np.eye(8)[1], outside.error)
         alone = np.asarray(regression.predict(family, whole, *args))
-        args = regression.factorise(gram, ridge), scale, ridge
+        args = regression.whitener(gram, ridge), scale, ridge
         share = regression.left_share(family, outside, training, *args)
     np.testing.assert_allclose(moved[:, 1], alone, atol=1e-10)
     slopes = (moved - expected[[0, 1, 28, 31], None]) / step
