@@ -172,8 +172,9 @@ class _Fit:
         for some, at in blocks(np.concatenate([fitted.sampled, lacking]), size):
             rows, same = Rows(features[at], unknown[at] * error), at[:, None] == padded
             for one in column.members:
-                args = rows, same, column.training(one, error, self.span), one.alpha
-                its = np.asarray(regression.slopes(one.family, *map(regression.single, args)))
+                training = column.training(one, error, self.span)
+                four = map(regression.single, (rows, same, training, one.alpha))
+                its = np.asarray(regression.slopes(one.family, *four))
                 fitted.slopes[some] += one.weight * its[: len(some), : len(self.error)]
         return fitted
 
@@ -192,10 +193,11 @@ class _Fit:
             for family in FAMILIES:
                 member = Member(family, widen(all_scales[j]), 0.0, np.zeros(size), 0.0)
                 training = column.training(member, widen(self.error), self.span)
-                best, apart = regression.choose(regression.gram(family, training)[0], values)
+                K = regression.single(regression.gram(family, training)[0])
+                best, apart = regression.choose(K, regression.single(values))
                 ridge = float(regression.RIDGES[int(best)])
                 tried.append(dataclasses.replace(member, ridge=ridge))
-                errors.append(np.asarray(apart)[:count])
+                errors.append(np.asarray(apart, float)[:count])
         values = values[:count]
         weights = scipy.optimize.nnls(values[:, None] - np.stack(errors, axis=1), values)[0]
         kept = np.argsort(-weights)[: len(FAMILIES)]

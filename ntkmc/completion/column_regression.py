@@ -129,11 +129,11 @@ def solve(
     return Solution(alpha / scale, alpha / precision, jnp.clip(shares, 0, 1))
 
 
-T = TypeVar("T", Rows, Training, np.ndarray)
+T = TypeVar("T")
 
 
 def single(its: T) -> T:
-    """The same in float32: half the time, for what is no prediction but a correction to one."""
+    """Arrays in float32: half the time, for what chooses or corrects and predicts nothing."""
     return jax.tree.map(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a, its)
 
 
