@@ -214,7 +214,8 @@ def test_units_signs_and_order_do_not_matter():
     second = NTKImputer(chained=True, ridge=0.1).fit_transform(changed)
     back = np.empty_like(second)
     back[np.ix_(rows, columns)] = second
-    np.testing.assert_allclose((back - shift) / scale, first, atol=1e-6)
+    # Corrections are in float32.
+    np.testing.assert_allclose((back - shift) / scale, first, atol=1e-5)
 
 
 @pytest.mark.slow
