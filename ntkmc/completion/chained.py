@@ -1,6 +1,8 @@
 """A table's columns, each regressed on all others by kernels between rows, in rounds."""
 
 import dataclasses
+import warnings
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -14,7 +16,13 @@ from ntkmc.completion.table_prior import Table
 from ntkmc.completion.warp import Warp
 from ntkmc.solvers.blas import one_thread
 
+EXACT_ROWS = 4096
+"""So many rows at most are solved exactly, by factorisation."""
+
+_TELLING = 1024  # rows that tell what is left of a variance, where there are more than are exact
+_LARGE_RESIDUAL = 0.01
 _NEVER = 1e-9  # how often a row was drawn that was not
+_BY_ROW = ("features", "unknown", "real", "values")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +58,78 @@ class Column:
     high: float
     members: list[Member]
 
+    @property
+    def many(self) -> bool:
+        """Whether it has so many rows that it is solved and predicts in float32."""
+        return len(self.real) > EXACT_ROWS
+
+    def first(self, count: int) -> "Column":
+        """With so many of its rows, the first."""
+        rows = {name: getattr(self, name)[:count] for name in _BY_ROW}
+        return dataclasses.replace(self, **rows)
+
     def training(
         self, member: Member, error: Float[np.ndarray, " f"], span: Float[np.ndarray, " f"]
     ) -> regression.Training:
         """Its rows for a member, where features that are not known are known to such errors."""
         rows = Rows(self.features, self.unknown * error)
         return regression.Training(rows, self.real, member.scales, span)
+
+    def predict(
+        self,
+        rows: Rows,
+        error: Float[np.ndarray, " f"],
+        span: Float[np.ndarray, " f"],
+        single: bool = False,
+    ) -> Float[np.ndarray, " m"]:
+        """The column of rows that it was not fitted to, not yet kept in its range.
+
+        In float32 where there are many rows, or if that is enough.
+        """
+        predicted = np.full(len(rows.x), self.mean)
+        for one in self.members:
+            args = rows, self.training(one, error, span), one.alpha
+            if single or self.many:
+                args = regression.single(args)
+            predicted += one.weight * np.asarray(regression.predict(one.family, *args))
+        return predicted
+
+    def shares(
+        self, error: Float[np.ndarray, " f"], span: Float[np.ndarray, " f"]
+    ) -> Callable[[Rows], Float[np.ndarray, " m"]]:
+        """What is left of the variance of rows, by the member with the largest weight.
+
+        Of many rows, the first that it was fitted to stand for all.
+        """
+        first = self.members[0]
+        column = self.first(_TELLING) if self.many else self
+        training = column.training(first, error, span)
+        K, scale = regression.gram(first.family, training)
+        args = training, regression.whitener(K, first.ridge), scale, first.ridge
+        return lambda rows: np.asarray(regression.left_share(first.family, rows, *args))
+
+    def solved(
+        self,
+        member: Member,
+        noise: Float[np.ndarray, " n"],
+        error: Float[np.ndarray, " f"],
+        span: Float[np.ndarray, " f"],
+    ) -> Member:
+        """A member with a ridge for each row."""
+        training = self.training(member, error, span)
+        if not self.many:
+            its = regression.gram(member.family, training)
+            alpha = regression.coefficients(*its, self.values, noise)
+        else:
+            args = regression.single((training, self.values, noise))
+            alpha, residual = regression.solve_iteratively(member.family, *args)
+            if not residual < _LARGE_RESIDUAL:
+                warnings.warn(
+                    f"conjugate gradients for a column of a chained regression stopped at a "
+                    f"relative residual of {float(residual):.1e}; lower chained_rows to 4096",
+                    stacklevel=2,
+                )
+        return dataclasses.replace(member, alpha=np.asarray(alpha, float))
 
     def resampled(
         self,
@@ -72,13 +146,12 @@ class Column:
         drawn[self.real] = rng.multinomial(count, np.full(count, 1 / count))
         shift = drawn @ self.values / count
         values = (self.values - shift) * self.real
-        members = []
-        for one in self.members:
-            noise = one.ridge / np.maximum(drawn, _NEVER)
-            its = regression.gram(one.family, self.training(one, error, span))
-            alpha = np.asarray(regression.coefficients(*its, values, noise))
-            members.append(dataclasses.replace(one, alpha=alpha))
-        return dataclasses.replace(self, values=values, mean=self.mean + shift, members=members)
+        column = dataclasses.replace(self, values=values, mean=self.mean + shift)
+        members = [
+            column.solved(one, one.ridge / np.maximum(drawn, _NEVER), error, span)
+            for one in self.members
+        ]
+        return dataclasses.replace(column, members=members)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +188,11 @@ class Chained:
                 filled, last = filled.copy(), columns is self.rounds[-1]
                 for k in np.flatnonzero(asked.any(axis=0)):
                     its, which = columns[k], np.flatnonzero(asked[:, k])
-                    share_of = _share(its, error, span) if last else None
+                    share_of = its.shares(error, span) if last else None
                     for some, padded in blocks(which, len(its.real)):
                         rows = Rows(features[padded], unknown[padded] * error)
-                        filled[some, k] = _predict(its, rows, error, span)[: len(some)]
+                        predicted = its.predict(rows, error, span, single=not last)
+                        filled[some, k] = np.clip(predicted, its.low, its.high)[: len(some)]
                         if share_of:
                             shares[some, k] = share_of(rows)[: len(some)]
         return filled, self.calibration.std(shares)
@@ -136,20 +210,3 @@ def predictable(
 ) -> Bool[np.ndarray, "m f"]:
     """Missing entries of which the row says anything; the others have their columns' means."""
     return missing & (~missing @ others.T)
-
-
-def _predict(column, rows, error, span):
-    predicted = np.full(len(rows.x), column.mean)
-    for one in column.members:
-        args = rows, column.training(one, error, span), one.alpha
-        predicted += one.weight * np.asarray(regression.predict(one.family, *args))
-    return np.clip(predicted, column.low, column.high)
-
-
-def _share(column, error, span):
-    """What is left of the variance of rows, by the member with the largest weight."""
-    first = column.members[0]
-    training = column.training(first, error, span)
-    K, scale = regression.gram(first.family, training)
-    args = training, regression.whitener(K, first.ridge), scale, first.ridge
-    return lambda rows: np.asarray(regression.left_share(first.family, rows, *args))

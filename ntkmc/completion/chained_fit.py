@@ -15,18 +15,20 @@ backpropagation-free machine learning models", Science 2024).
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-import scipy.optimize
 from jaxtyping import Float, Int
 
 from ntkmc import memory
 from ntkmc._compat import enable_x64
+from ntkmc.completion import column_fit
 from ntkmc.completion import column_regression as regression
 from ntkmc.completion.calibration import Calibration
-from ntkmc.completion.chained import Chained, Column, Member, predictable
+from ntkmc.completion.chained import EXACT_ROWS, Chained, Column, predictable
 from ntkmc.completion.padding import blocks, pad, padded_size, widen
-from ntkmc.completion.row_kernels import FAMILIES, TOGETHER, Rows
+from ntkmc.completion.row_kernels import TOGETHER, Rows
+from ntkmc.completion.spacing import evenly_spaced
 from ntkmc.completion.table_prior import Table
 from ntkmc.completion.warp import Warp
 from ntkmc.solvers.blas import one_thread
@@ -39,26 +41,32 @@ ROUNDS = 3
 # 1.5 to 5 % less than with 512, and no larger than with all.
 _LEAST_EARLY_ROWS = 512
 _EARLY_ENTRIES = 12_000
-# That kernels are chosen by.
-_CHOOSING_ROWS = 512
+# Rows that judge a column with more rows than are left out one by one.
+_HELD_ROWS = 512
 _LEAST_TOGETHER = 10  # rows
 _LEAST_SCALE = 0.05  # of a feature that the regression does not depend on
-_LEAST_WEIGHT = 0.05  # of a member, relative to their sum
 
 
 def predicted_bytes(rows: int, features: int) -> int:
     """Most that `fit_chained` allocates."""
     changes, training = 4 * rows * features**2, ROUNDS * rows * features * (features + TOGETHER)
-    return 8 * (changes + 2 * training + 8 * rows**2)
+    kernels = 8 * min(rows, EXACT_ROWS) ** 2 + (3 * rows**2 if rows > EXACT_ROWS else 0)
+    return 8 * (changes + 2 * training + kernels)
 
 
-def fit_chained(table: Table, owner: Int[np.ndarray, " f"], step: Callable[[], None]) -> Chained:
+def fit_chained(
+    table: Table,
+    owner: Int[np.ndarray, " f"],
+    judging: Int[np.ndarray, " r"],
+    step: Callable[[], None],
+) -> Chained:
     """Fit all columns, in rounds.
 
     Parameters
     ----------
     table : (m, f), standardised, NaN where missing.
     owner : (f,), features with the same owner tell all about one another and are not used for that.
+    judging : rows that are held out where there are too many to leave out each.
     step : called for each round of each column.
 
     Raises
@@ -68,15 +76,14 @@ def fit_chained(table: Table, owner: Int[np.ndarray, " f"], step: Callable[[], N
     memory.require(
         predicted_bytes(*table.shape),
         f"a chained regression of {table.shape[0]} rows and {table.shape[1]} features",
-        "lower prior_rows, or pass chained=False",
+        "lower chained_rows, or pass chained=False",
     )
     with enable_x64(), one_thread():
-        return _Fit(table, owner).run(step)
+        return _Fit(table, owner, judging).run(step)
 
 
-@dataclasses.dataclass
-class _Fitted:
-    """A column's regression in one round and, but the last time, what the next round needs of it.
+class _Early(NamedTuple):
+    """A column's regression in a round that is not the last, and what the next needs of it.
 
     Attributes
     ----------
@@ -93,8 +100,8 @@ class _Fitted:
 class _Fit:
     """What changes from round to round."""
 
-    def __init__(self, table, owner):
-        self.table, self.missing = table, np.isnan(table)
+    def __init__(self, table, owner, judging):
+        self.table, self.missing, self.judging = table, np.isnan(table), judging
         count = table.shape[1]
         self.warp = Warp.of(table)
         self.span = widen(self.warp.span)
@@ -116,9 +123,11 @@ class _Fit:
             for j in range(self.table.shape[1]):
                 fits.append(self._fit_column(j, last))
                 step()
-            rounds.append([its.column for its in fits])
             errors.append(self.error)
-            if not last:
+            if last:
+                rounds.append(fits)
+            else:
+                rounds.append([its.column for its in fits])
                 self._fill(fits)
         calibration = Calibration.of(self.table, self.left_out, self.shares)
         std = calibration.std(self.shares)
@@ -126,85 +135,55 @@ class _Fit:
 
     def _fit_column(self, j, last):
         count, observed = len(self.table), ~self.missing
-        early = max(_LEAST_EARLY_ROWS, _EARLY_ENTRIES // self.table.shape[1])
-        most = count if last else min(early, count)
+        early = _EARLY_ENTRIES // self.table.shape[1]
+        most = count if last else min(max(early, _LEAST_EARLY_ROWS), EXACT_ROWS)
         size = padded_size(min(int(observed.sum(axis=0).max()), most))
         # In the order of their values, so that some of them have few of the same.
         everyone = np.argsort(self.table[:, j], kind="stable")[: observed[:, j].sum()]
-        known = _spaced(everyone, most)
+        known, held = evenly_spaced(everyone, most), everyone[:0]
+        if size > EXACT_ROWS:
+            held = evenly_spaced(np.intersect1d(known, self.judging), _HELD_ROWS)
+            known = np.setdiff1d(known, held)
+            size = padded_size(len(known))
         # Those that choose come first.
-        first = _spaced(known, _CHOOSING_ROWS)
+        first = evenly_spaced(known, column_fit.CHOOSING_ROWS)
         known = np.concatenate([first, np.setdiff1d(known, first)])
         mean, low, high = (of(self.table[everyone, j]) for of in (np.mean, np.min, np.max))
-        values = self.table[known, j] - mean
+        values = self.table[:, j] - mean
         features = widen(self.warp(self.filled + self.change[:, j]))
         unknown, error = widen(self.missing), widen(self.error)
         real, padded = np.arange(size) < len(known), pad(known, size)
-        its_rows, its_values = (features[padded], unknown[padded], real), pad(values, size) * real
-        column = Column(*its_rows, its_values, mean, low, high, [])
-        tried = self._choose(column, j, len(first))
-        solved = []
-        for one in tried:
-            training = column.training(one, error, self.span)
-            its = regression.solve(*regression.gram(one.family, training), its_values, one.ridge)
-            solved.append(regression.Solution(*(np.asarray(part) for part in its)))
-        left = np.stack([values - one.errors[: len(known)] for one in solved], axis=1)
-        weights = scipy.optimize.nnls(left, values)[0]
-        for member, its, weight in zip(tried, solved, weights, strict=True):
-            column.members.append(dataclasses.replace(member, alpha=its.alpha, weight=weight))
-        column.members.sort(key=lambda one: -one.weight)
-        # Rows that it was not fitted to have no part in what they are predicted with.
-        self.left_out[known, j] = mean + left @ weights
-        self.shares[known, j] = solved[int(np.argmax(weights))].shares[: len(known)]
-        fitted = _Fitted(column, np.full(count, mean), np.zeros_like(self.table), first)
+        its_rows = features[padded], unknown[padded], real
+        column = Column(*its_rows, np.where(real, values[padded], 0), mean, low, high, [])
+        scales = [widen(its[j]) for its in self.scales]
+        tried = column_fit.choose(column, len(first), scales, error, self.span)
+        if column.many:
+            rows = Rows(features[held], unknown[held] * error)
+            judged, args = held, (column, tried, rows, values[held], error, self.span)
+            fitted = column_fit.fit_many(*args)
+        else:
+            judged, fitted = known, column_fit.fit(column, tried, error, self.span)
+        self.left_out[:, j], self.shares[:, j] = np.nan, 1.0
+        self.left_out[judged, j] = mean + fitted.left_out
+        self.shares[judged, j] = fitted.shares
+        column = dataclasses.replace(column, members=fitted.members)
         if last:
-            return fitted
-        outside = np.delete(np.arange(count), known)
-        for some, at in blocks(outside, size):
+            return column
+        # Rows that it was not fitted to have no part in what they are predicted with.
+        predicted = np.full(count, mean)
+        for some, at in blocks(np.delete(np.arange(count), known), size):
             rows = Rows(features[at], unknown[at] * error)
-            for one in column.members:
-                args = column.training(one, error, self.span), one.alpha
-                its = np.asarray(regression.predict(one.family, rows, *args))
-                fitted.predicted[some] += one.weight * its[: len(some)]
+            predicted[some] = column.predict(rows, error, self.span, single=True)[: len(some)]
         others = np.setdiff1d(everyone, known)
-        self.left_out[others, j] = fitted.predicted[others]
-        lacking = np.flatnonzero(self.missing[:, j])
-        for some, at in blocks(np.concatenate([fitted.sampled, lacking]), size):
+        self.left_out[others, j] = predicted[others]
+        slopes, lacking = np.zeros_like(self.table), np.flatnonzero(self.missing[:, j])
+        for some, at in blocks(np.concatenate([first, lacking]), size):
             rows, same = Rows(features[at], unknown[at] * error), at[:, None] == padded
             for one in column.members:
-                training = column.training(one, error, self.span)
-                four = map(regression.single, (rows, same, training, one.alpha))
-                its = np.asarray(regression.slopes(one.family, *four))
-                fitted.slopes[some] += one.weight * its[: len(some), : len(self.error)]
-        return fitted
-
-    def _choose(self, column, j, count):
-        """Up to three members: families with a ridge, and all scales that there are by now."""
-        size = min(_CHOOSING_ROWS, len(column.real))
-        column = dataclasses.replace(
-            column,
-            features=column.features[:size],
-            unknown=column.unknown[:size],
-            real=column.real[:size],
-            values=column.values[:size],
-        )
-        values, tried, errors = column.values, [], []
-        for all_scales in self.scales:
-            for family in FAMILIES:
-                member = Member(family, widen(all_scales[j]), 0.0, np.zeros(size), 0.0)
-                training = column.training(member, widen(self.error), self.span)
-                K = regression.single(regression.gram(family, training)[0])
-                best, apart = regression.choose(K, regression.single(values))
-                ridge = float(regression.RIDGES[int(best)])
-                tried.append(dataclasses.replace(member, ridge=ridge))
-                errors.append(np.asarray(apart, float)[:count])
-        values = values[:count]
-        weights = scipy.optimize.nnls(values[:, None] - np.stack(errors, axis=1), values)[0]
-        kept = np.argsort(-weights)[: len(FAMILIES)]
-        kept = kept[weights[kept] > _LEAST_WEIGHT * weights.sum()]
-        if kept.size:
-            return [tried[one] for one in kept]
-        return [tried[int(np.argmin([its @ its for its in errors]))]]
+                four = rows, same, column.training(one, error, self.span), one.alpha
+                its = np.asarray(regression.slopes(one.family, *regression.single(four)))
+                slopes[some] += one.weight * its[: len(some), : slopes.shape[1]]
+        return _Early(column, predicted, slopes, first)
 
     def _fill(self, fits):
         """Fill in what is missing, and find what each value has to do with that."""
@@ -226,7 +205,7 @@ class _Fit:
                 there = Rows(wide[at], unknown[at] * error)
                 for one in column.members:
                     args = there, new[at], column.training(one, error, self.span), one.alpha
-                    found = regression.predict_replaced(one.family, *map(regression.single, args))
+                    found = regression.predict_replaced(one.family, *regression.single(args))
                     effect[some] += one.weight * np.asarray(found)[: len(some), :count]
             effect = effect[which]
             effect += column.mean - its.predicted[which, None]
@@ -249,9 +228,3 @@ class _Fit:
         count = np.maximum(self.others.sum(axis=1, keepdims=True), 1)
         size = np.sqrt(np.square(scales * self.others).sum(axis=1, keepdims=True) / count)
         return np.where(size > 0, size, 1)
-
-
-def _spaced(positions: Int[np.ndarray, " m"], most: int) -> Int[np.ndarray, " n"]:
-    """All, or so many evenly spaced ones."""
-    count = min(most, len(positions))
-    return positions[np.linspace(0, len(positions) - 1, count).round().astype(int)]

@@ -26,6 +26,13 @@ from ntkmc.solvers.whiten import whiten
 RIDGES = np.logspace(-4, 1, 14)
 """To choose from, relative to the mean of the kernel's diagonal."""
 
+# Of conjugate gradients: the predictions of 4,096 rows, of columns with little and much noise, are
+# as far from those of a factorisation as the relative residual says; 10 to 30 steps are usual.
+_RTOL = 1e-3
+_STEPS = 300
+_CENTRES = 1024
+_JITTER = 1e-5  # of their kernel, beside its diagonal: more than the rounding of float32
+
 _NEVER = np.zeros((1, 1), bool)  # is a row a training row
 
 
@@ -135,6 +142,47 @@ T = TypeVar("T")
 def single(its: T) -> T:
     """Arrays in float32: half the time, for what chooses or corrects and predicts nothing."""
     return jax.tree.map(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a, its)
+
+
+@functools.partial(jax.jit, static_argnames="family")
+def solve_iteratively(
+    family: str,
+    training: Training,
+    values: Float[Array | np.ndarray, " n"],
+    noise: Float[Array | np.ndarray, " n"],
+) -> tuple[Float[Array, " n"], Float[Array, ""]]:
+    r"""Dual coefficients by conjugate gradients, for thousands of rows.
+
+    In the dtype of the arguments. The first c training rows are centres, of which the kernel tells
+    coordinates of all rows, :math:`\Phi = K_{nc} W_c^T`. The preconditioner is the inverse of
+    :math:`\Phi \Phi^T + D`, D the diagonal of what is left of the kernel, and the noise.
+
+    Parameters
+    ----------
+    noise : of each row, relative to the mean of the kernel's diagonal.
+
+    Returns
+    -------
+    alpha : (n,).
+    residual : relative to the values.
+    """
+    K, scale = gram(family, training)
+    c = min(_CENTRES, len(K))
+    eye = jnp.eye(c)
+    coordinates = K[:, :c] @ whiten(K[:c, :c] + _JITTER * eye).astype(K.dtype).T
+    left = noise + jnp.maximum(jnp.diagonal(K) - jnp.sum(jnp.square(coordinates), axis=1), 0)
+    across = coordinates / left[:, None]
+    V = whiten(eye + across.T @ coordinates).astype(K.dtype)
+
+    def product(v: Array) -> Array:
+        return K @ v + noise * v
+
+    def inverse(v: Array) -> Array:
+        return v / left - across @ (V.T @ (V @ (across.T @ v)))
+
+    alpha = jax.scipy.sparse.linalg.cg(product, values, tol=_RTOL, maxiter=_STEPS, M=inverse)[0]
+    rest = jnp.linalg.norm(product(alpha) - values) / jnp.linalg.norm(values)
+    return alpha / scale, rest
 
 
 @functools.partial(jax.jit, static_argnames="family")

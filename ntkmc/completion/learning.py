@@ -16,6 +16,7 @@ from ntkmc.completion.models import (
     root_mean_square,
 )
 from ntkmc.completion.priors import PARITIES, Gram, Network
+from ntkmc.completion.spacing import evenly_spaced
 from ntkmc.completion.table_prior import (
     GivenPrior,
     Prior,
@@ -101,17 +102,19 @@ class Learner:
         """The chained regression, where there is one."""
         if not self._is_chained():
             return []
-        rows = self._spaced_rows()
+        rows = self._spaced_rows(self.settings.chained_rows)
+        # By the same rows as the regression along rows, which it is weighed against.
+        judging = np.flatnonzero(np.isin(rows, self._spaced_rows(self.settings.prior_rows)))
         progress = self.settings.progress
         step = _Steps(progress, chained_fit.ROUNDS * len(self.owner), stage="chain")
-        chained = chained_fit.fit_chained(self.table[rows], self.owner, step)
+        chained = chained_fit.fit_chained(self.table[rows], self.owner, judging, step)
         return [_spread(chained, rows, self.table.shape)]
 
     def _alternating(self) -> list[Model]:
         """The regression in turn, where there is one."""
         if not self._is_alternating():
             return []
-        rows = self._spaced_rows()
+        rows = self._spaced_rows(self.settings.prior_rows)
         step = _Steps(self.settings.progress, 2 * alternating.ROUNDS, stage="in turn")
         model = alternating.fit_alternating(self.table[rows], self.owner, step)
         return [_spread(model, rows, self.table.shape)]
@@ -144,13 +147,13 @@ class Learner:
         prior = self.settings.column_prior
         return isinstance(prior, str) and prior == "table" and self.settings.row_prior is None
 
-    def _spaced_rows(self):
-        rows = len(self.table)
-        count = min(self.settings.prior_rows, rows)
-        return row_order(self.table)[np.linspace(0, rows - 1, count).round().astype(int)]
+    def _spaced_rows(self, most):
+        """So many rows; fewer are some of the more, so that there are some that all learn from."""
+        largest = max(self.settings.prior_rows, self.settings.chained_rows)
+        return evenly_spaced(evenly_spaced(row_order(self.table), largest), most)
 
     def _along_rows(self, given: GivenPrior | None) -> AlongRows:
-        settings, rows = self.settings, self._spaced_rows()
+        settings, rows = self.settings, self._spaced_rows(self.settings.prior_rows)
         table = self.table[rows]
         networks = self._networks(settings.parity if given is None else "odd")
         # Whoever's rows are left out, a given prior is the same.

@@ -9,11 +9,15 @@ from ntkmc.completion.row_kernels import TOGETHER
 
 _BLOCK = 256
 _LEAST = 64
+_LARGE = 4096  # beyond, steps are as much larger
 
 
 def padded_size(count: int) -> int:
     """The next of a few numbers of rows."""
-    return _LEAST if count <= _LEAST else -(-count // _BLOCK) * _BLOCK
+    if count <= _LEAST:
+        return _LEAST
+    step = _BLOCK if count <= _LARGE else _LARGE
+    return -(-count // step) * step
 
 
 def pad(array: np.ndarray, size: int) -> np.ndarray:
@@ -31,7 +35,7 @@ def blocks(
     which: Int[np.ndarray, " n"], size: int
 ) -> Iterator[tuple[Int[np.ndarray, " b"], Int[np.ndarray, " p"]]]:
     """Some of them at a time, and the same padded: to `size`, or what is usual if that is large."""
-    size = min(size, _BLOCK)
+    size = min(size, _BLOCK if len(which) <= _LARGE else 8 * _BLOCK)
     for start in range(0, len(which), size):
         some = which[start : start + size]
         yield some, pad(some, size)

@@ -41,6 +41,7 @@ def check_settings(imputer: Any) -> None:
             raise ValueError(f"{name} was {value!r}; pass True or False")
     require_int("n_refinements", imputer.n_refinements, 0)
     require_int("prior_rows", imputer.prior_rows, 2)
+    require_int("chained_rows", imputer.chained_rows, 2)
 
 
 def require_int(name: str, value: Any, least: int) -> None:

@@ -44,7 +44,10 @@ def related(rows=ROWS, seed=0, missing=MISSING):
 def fitted():
     """Eight tables, and their regressions."""
     tables = [related(seed=seed) for seed in range(8)]
-    return [(*one, chained_fit.fit_chained(one[1], np.arange(6), lambda: None)) for one in tables]
+    return [
+        (*one, chained_fit.fit_chained(one[1], np.arange(6), np.arange(ROWS), lambda: None))
+        for one in tables
+    ]
 
 
 def test_kernels_are_those_of_wide_networks():
@@ -170,7 +173,7 @@ def test_leave_one_out_errors_are_those_of_leaving_out(fitted):
         for i, j in rng.permutation(np.argwhere(~np.isnan(table)))[:3]:
             without = table.copy()
             without[i, j] = np.nan
-            anew = chained_fit.fit_chained(without, np.arange(6), lambda: None)
+            anew = chained_fit.fit_chained(without, np.arange(6), np.arange(ROWS), lambda: None)
             refitted.append(anew.complete(without)[0][i, j] - whole[i, j])
             found.append(model.left_out[i, j] - whole[i, j])
     assert np.corrcoef(found, refitted)[0, 1] > 0.9
@@ -196,7 +199,7 @@ def test_features_that_do_not_matter_are_scaled_down():
     table = related(seed=5, missing=0.1)[1]
     rng = np.random.default_rng(6)
     table = np.hstack([table[:, :3], rng.standard_normal((ROWS, 3))])
-    model = chained_fit.fit_chained(table, np.arange(6), lambda: None)
+    model = chained_fit.fit_chained(table, np.arange(6), np.arange(ROWS), lambda: None)
     learned = [one for one in model.rounds[-1][2].members if np.ptp(one.scales[[0, 1]]) > 0]
     assert learned
     for member in learned:  # the product of columns 0 and 1
@@ -254,13 +257,13 @@ def test_columns_that_are_never_observed_together_and_rows_of_which_nothing_is_k
     table[::2, :3] = np.nan
     table[1::2, 3:] = np.nan
     table[5] = np.nan
-    model = chained_fit.fit_chained(table, np.arange(6), lambda: None)
+    model = chained_fit.fit_chained(table, np.arange(6), np.arange(ROWS), lambda: None)
     for columns in model.rounds:
         for one, others in ((0, slice(3, 6)), (5, slice(0, 3))):
             assert not any(member.scales[others].any() for member in columns[one].members)
     filled, std = model.complete(table)
     np.testing.assert_array_equal(filled[5], 0)
-    alone = chained_fit.fit_chained(table[:, [0, 3]], np.arange(2), lambda: None)
+    alone = chained_fit.fit_chained(table[:, [0, 3]], np.arange(2), np.arange(ROWS), lambda: None)
     filled, std = alone.complete(table[:, [0, 3]])
     assert np.isfinite(filled).all()
     assert np.isfinite(std).all()
@@ -268,5 +271,5 @@ def test_columns_that_are_never_observed_together_and_rows_of_which_nothing_is_k
 
 def test_memory_is_predicted(monkeypatch):
     monkeypatch.setattr(chained_fit.memory, "available_bytes", lambda: 2**12)
-    with pytest.raises(MemoryError, match="lower prior_rows, or pass chained=False"):
-        chained_fit.fit_chained(related()[1], np.arange(6), lambda: None)
+    with pytest.raises(MemoryError, match="lower chained_rows, or pass chained=False"):
+        chained_fit.fit_chained(related()[1], np.arange(6), np.arange(ROWS), lambda: None)
