@@ -60,7 +60,7 @@ class Column:
 
     @property
     def many(self) -> bool:
-        """Whether it has so many rows that it is solved and predicts in float32."""
+        """Whether it has so many rows that it is solved iteratively and predicts in float32."""
         return len(self.real) > EXACT_ROWS
 
     def first(self, count: int) -> "Column":
@@ -121,7 +121,7 @@ class Column:
             its = regression.gram(member.family, training)
             alpha = regression.coefficients(*its, self.values, noise)
         else:
-            args = regression.single((training, self.values, noise))
+            args = training, self.values, noise
             alpha, residual = regression.solve_iteratively(member.family, *args)
             if not residual < _LARGE_RESIDUAL:
                 warnings.warn(
@@ -129,7 +129,7 @@ class Column:
                     f"relative residual of {float(residual):.1e}; lower chained_rows to 4096",
                     stacklevel=2,
                 )
-        return dataclasses.replace(member, alpha=np.asarray(alpha, float))
+        return dataclasses.replace(member, alpha=np.asarray(alpha))
 
     def resampled(
         self,

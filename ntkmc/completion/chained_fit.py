@@ -50,7 +50,7 @@ _LEAST_SCALE = 0.05  # of a feature that the regression does not depend on
 def predicted_bytes(rows: int, features: int) -> int:
     """Most that `fit_chained` allocates."""
     changes, training = 4 * rows * features**2, ROUNDS * rows * features * (features + TOGETHER)
-    kernels = 8 * min(rows, EXACT_ROWS) ** 2 + (3 * rows**2 if rows > EXACT_ROWS else 0)
+    kernels = 8 * min(rows, EXACT_ROWS) ** 2 + (5 * rows**2 if rows > EXACT_ROWS else 0)
     return 8 * (changes + 2 * training + kernels)
 
 

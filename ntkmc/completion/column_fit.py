@@ -94,7 +94,8 @@ def fit_many(
     ----------
     held, values : (n, f) and (n,), rows that the column has not, and their values less the mean.
     """
-    member = column.solved(tried[0], np.full(len(column.real), tried[0].ridge), error, span)
+    first = dataclasses.replace(tried[0], weight=1.0)
+    member = column.solved(first, np.full(len(column.real), first.ridge), error, span)
     column = dataclasses.replace(column, members=[member])
     predicted = column.predict(held, error, span) - column.mean
     weight = float(scipy.optimize.nnls(predicted[:, None], values)[0][0])

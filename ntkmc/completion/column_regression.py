@@ -31,7 +31,7 @@ RIDGES = np.logspace(-4, 1, 14)
 _RTOL = 1e-3
 _STEPS = 300
 _CENTRES = 1024
-_JITTER = 1e-5  # of their kernel, beside its diagonal: more than the rounding of float32
+_JITTER = 1e-8  # of their kernel, beside its diagonal
 
 _NEVER = np.zeros((1, 1), bool)  # is a row a training row
 
@@ -153,7 +153,7 @@ def solve_iteratively(
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     r"""Dual coefficients by conjugate gradients, for thousands of rows.
 
-    In the dtype of the arguments. The first c training rows are centres, of which the kernel tells
+    The first c training rows are centres, of which the kernel tells
     coordinates of all rows, :math:`\Phi = K_{nc} W_c^T`. The preconditioner is the inverse of
     :math:`\Phi \Phi^T + D`, D the diagonal of what is left of the kernel, and the noise.
 
@@ -169,10 +169,10 @@ def solve_iteratively(
     K, scale = gram(family, training)
     c = min(_CENTRES, len(K))
     eye = jnp.eye(c)
-    coordinates = K[:, :c] @ whiten(K[:c, :c] + _JITTER * eye).astype(K.dtype).T
+    coordinates = K[:, :c] @ whiten(K[:c, :c] + _JITTER * eye).T
     left = noise + jnp.maximum(jnp.diagonal(K) - jnp.sum(jnp.square(coordinates), axis=1), 0)
     across = coordinates / left[:, None]
-    V = whiten(eye + across.T @ coordinates).astype(K.dtype)
+    V = whiten(eye + across.T @ coordinates)
 
     def product(v: Array) -> Array:
         return K @ v + noise * v

@@ -19,6 +19,8 @@ from ntkmc.completion.support import Support
 from ntkmc.completion.table_prior import GivenPrior
 from ntkmc.progress import Progress
 
+_ROWS_AT_ONCE = 2**15  # completed; each time kernels are factorised anew
+
 
 class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Fill in missing values of a table with an infinitely wide network.
@@ -68,8 +70,8 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         `alternating` and all choices are made from.
     chained_rows : how many rows, evenly spaced, the regressions that are `chained` are made from.
         Columns with up to 4,096 values in them are regressed on all, exactly; those with more by
-        conjugate gradients in float32, to the third digit, with the best of the kernels instead of
-        three, and judged by 512 values that are held out.
+        conjugate gradients, to the third digit, with the best of the kernels instead of three, and
+        judged by 512 values that are held out.
     categorical : the columns of categories (numbers or text, two or more of them), which are filled
         in with one of the values that they had in `fit`: a name or a position, several of them, a
         mask (n_features,), or None. "from_dtype" (the default): those of the dtypes category and
@@ -400,9 +402,16 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if row_features is not None:
             features = self._row_features(row_features, len(table))
             model = None if model is None else with_rows(model, features)
-        if model is not None:
-            active = self.active_
-            completed[:, active], std[:, active] = model.complete(table[:, active])
+        if model is None:
+            return completed, std
+        # With a prior of rows they belong together.
+        at_once = len(table) if self.row_prior is not None else _ROWS_AT_ONCE
+        for start in range(0, len(table), at_once):
+            end = min(start + at_once, len(table))
+            some = np.ix_(np.arange(start, end), self.active_)
+            completed[some], std[some] = model.complete(table[some])
+            if self.progress:
+                self.progress("transform", end, len(table))
         return completed, std
 
     def _row_features(self, row_features, rows):

@@ -9,14 +9,14 @@ from ntkmc.completion.row_kernels import TOGETHER
 
 _BLOCK = 256
 _LEAST = 64
-_LARGE = 4096  # beyond, steps are as much larger
+_LARGE = 4096  # beyond, all is in larger steps
 
 
 def padded_size(count: int) -> int:
     """The next of a few numbers of rows."""
     if count <= _LEAST:
         return _LEAST
-    step = _BLOCK if count <= _LARGE else _LARGE
+    step = _BLOCK if count <= _LARGE else 4 * _BLOCK
     return -(-count // step) * step
 
 

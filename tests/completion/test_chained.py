@@ -5,7 +5,7 @@ import pytest
 
 from ntkmc import NTKImputer
 from ntkmc._compat import enable_x64
-from ntkmc.completion import chained_fit
+from ntkmc.completion import chained, chained_fit
 from ntkmc.completion import column_regression as regression
 from ntkmc.completion.row_kernels import FAMILIES, Rows, diagonal, kernel, sides
 
@@ -137,6 +137,25 @@ def test_regression_is_kernel_regression(family):
     np.testing.assert_allclose(share, left / (own + noise), rtol=1e-5)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_conjugate_gradients_are_the_factorisation(family, monkeypatch):
+    """With a noise for each row, a quarter of the rows as centres."""
+    monkeypatch.setattr(regression, "_CENTRES", 24)
+    rows, rng, real = rows_of(96, errors=True), np.random.default_rng(11), np.arange(96) < 90
+    values = (rng.standard_normal(96) + rows.x[:, 0]) * real
+    training, noise = regression.Training(rows, real, WEIGHTS, SPAN), 0.01 * (1 + rng.random(96))
+    with enable_x64():
+        K, scale = (np.asarray(one) for one in regression.gram(family, training))
+        exact = np.linalg.solve(K + np.diag(noise), values)
+        alpha, residual = regression.solve_iteratively(family, training, values, noise)
+    alpha = np.asarray(alpha) * scale
+    rest = K @ alpha + noise * alpha - values
+    assert residual == pytest.approx(np.linalg.norm(rest) / np.linalg.norm(values), abs=1e-6)
+    assert 0 < residual < regression._RTOL
+    np.testing.assert_allclose(K @ alpha, K @ exact, atol=0.01 * np.std(values))
+    assert not alpha[~real].any()
+
+
 def test_ridges_are_chosen_by_exact_leave_one_out():
     rows, rng = rows_of(32), np.random.default_rng(3)
     values = rows.x[:, 0] + 0.5 * rng.standard_normal(32)
@@ -179,6 +198,39 @@ def test_leave_one_out_errors_are_those_of_leaving_out(fitted):
     assert np.corrcoef(found, refitted)[0, 1] > 0.9
     sizes = [np.sqrt(np.mean(np.square(one))) for one in (found, refitted)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.15)
+
+
+@pytest.mark.slow
+def test_many_rows(monkeypatch):
+    """The kernel that is best alone, conjugate gradients, and values that are held out."""
+    whole, table = related(rows=640, seed=12)
+    judging = np.arange(0, 640, 3)
+    exact = chained_fit.fit_chained(table, np.arange(6), judging, lambda: None)
+    for module in (chained, chained_fit):
+        monkeypatch.setattr(module, "EXACT_ROWS", 256)
+    monkeypatch.setattr(chained, "_TELLING", 64)
+    monkeypatch.setattr(chained_fit, "_HELD_ROWS", 100)
+    many = chained_fit.fit_chained(table, np.arange(6), judging, lambda: None)
+    hidden, errors = np.isnan(table), []
+    for model in (exact, many):
+        filled, std = model.complete(table)
+        errors.append(np.sqrt(np.mean(np.square(filled - whole)[hidden])))
+        assert 0.85 < np.mean((abs(filled - whole) < 1.645 * std)[hidden]) < 0.97
+    assert errors[1] < 1.05 * errors[0]
+    known = ~np.isnan(many.left_out)
+    assert (known.sum(axis=0) == 100).all()
+    assert np.isin(np.flatnonzero(known.any(axis=1)), judging).all()
+    held = np.sqrt(np.mean(np.square(many.left_out - whole)[known]))
+    assert held == pytest.approx(errors[1], rel=0.15)
+    for column in many.rounds[-1]:
+        assert column.many
+        assert len(column.members) == 1
+        assert column.real.sum() + 100 == np.sum(~hidden[:, many.rounds[-1].index(column)])
+    drawn = many.resampled(np.random.default_rng(0)).complete(table)[0]
+    assert 0 < np.mean(np.square(drawn - filled)[hidden]) < errors[1] ** 2
+    monkeypatch.setattr(chained, "_LARGE_RESIDUAL", 0)
+    with pytest.warns(UserWarning, match="lower chained_rows"):
+        many.resampled(np.random.default_rng(0))
 
 
 @pytest.mark.slow

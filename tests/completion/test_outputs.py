@@ -156,6 +156,7 @@ def test_pipelines_copies_and_searches():
         "add_indicator": [False, True],
         "keep_empty_features": [True, False],
         "prior_rows": [20, 2000],
+        "chained_rows": [20, 2000],
         "chained": [False],
         "alternating": [False],
         "row_prior": [None],
