@@ -47,7 +47,7 @@ def run(
     """
     methods: dict[str, Method] = {name: ntk(settings) for name, settings in config.ours.items()}
     methods |= {name: METHODS[name] for name in config.others}
-    data = {name: _load(name, its, config.root) for name, its in config.tables.items()}
+    data = {name: load(name, its, config.root) for name, its in config.tables.items()}
     done = _Done(config.checkpoint)
     cases = list(_cases(config))
     rows = []
@@ -76,7 +76,8 @@ def _cases(config) -> Iterator[tuple[str, ConditionConfig, int]]:
                     yield table, condition, condition.seeds[number]
 
 
-def _load(name: str, settings: TableConfig, root: Path | None) -> Data:
+def load(name: str, settings: TableConfig, root: Path | None) -> Data:
+    """A table of `datasets.load_table`, categories coded."""
     table = datasets.load_table(name, root)
     names = list(table.columns)
     for wanted in (*settings.categorical, *([settings.target] if settings.target else [])):
