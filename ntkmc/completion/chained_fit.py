@@ -133,21 +133,33 @@ class _Fit:
         std = calibration.std(self.shares)
         return Chained(self.warp, rounds, errors, self.others, calibration, self.left_out, std)
 
-    def _fit_column(self, j, last):
-        count, observed = len(self.table), ~self.missing
-        early = _EARLY_ENTRIES // self.table.shape[1]
-        most = count if last else min(max(early, _LEAST_EARLY_ROWS), EXACT_ROWS)
-        size = padded_size(min(int(observed.sum(axis=0).max()), most))
-        # In the order of their values, so that some of them have few of the same.
-        everyone = np.argsort(self.table[:, j], kind="stable")[: observed[:, j].sum()]
+    def _rows_of(self, j, most):
+        """Rows with column j: all, those to regress on, how many of them choose, those held out.
+
+        In the order of their values, so that some of them have few of the same. Those that choose
+        come first.
+        """
+        everyone = np.argsort(self.table[:, j], kind="stable")[: (~self.missing[:, j]).sum()]
         known, held = evenly_spaced(everyone, most), everyone[:0]
-        if size > EXACT_ROWS:
-            held = evenly_spaced(np.intersect1d(known, self.judging), _HELD_ROWS)
-            known = np.setdiff1d(known, held)
-            size = padded_size(len(known))
-        # Those that choose come first.
+        if len(known) - _HELD_ROWS > EXACT_ROWS:
+            # In the order of rows: the first and the last by value are no fair part of them.
+            shared = np.intersect1d(known, self.judging)
+            shared = shared if len(shared) >= _HELD_ROWS else np.sort(known)
+            held = evenly_spaced(shared, _HELD_ROWS)
+            known = known[~np.isin(known, held)]
+        else:
+            known = evenly_spaced(known, EXACT_ROWS)
         first = evenly_spaced(known, column_fit.CHOOSING_ROWS)
-        known = np.concatenate([first, np.setdiff1d(known, first)])
+        return everyone, np.concatenate([first, known[~np.isin(known, first)]]), len(first), held
+
+    def _fit_column(self, j, last):
+        count, most = len(self.table), int((~self.missing).sum(axis=0).max())
+        if not last:
+            early = max(_LEAST_EARLY_ROWS, _EARLY_ENTRIES // self.table.shape[1])
+            most = min(most, early, EXACT_ROWS)
+        everyone, known, choosing, held = self._rows_of(j, most)
+        # Columns with fewer values share what is compiled.
+        size = padded_size(most if most <= EXACT_ROWS else len(known))
         mean, low, high = (of(self.table[everyone, j]) for of in (np.mean, np.min, np.max))
         values = self.table[:, j] - mean
         features = widen(self.warp(self.filled + self.change[:, j]))
@@ -156,8 +168,8 @@ class _Fit:
         its_rows = features[padded], unknown[padded], real
         column = Column(*its_rows, np.where(real, values[padded], 0), mean, low, high, [])
         scales = [widen(its[j]) for its in self.scales]
-        tried = column_fit.choose(column, len(first), scales, error, self.span)
-        if column.many:
+        tried = column_fit.choose(column, choosing, scales, error, self.span)
+        if len(held):
             rows = Rows(features[held], unknown[held] * error)
             judged, args = held, (column, tried, rows, values[held], error, self.span)
             fitted = column_fit.fit_many(*args)
@@ -177,13 +189,13 @@ class _Fit:
         others = np.setdiff1d(everyone, known)
         self.left_out[others, j] = predicted[others]
         slopes, lacking = np.zeros_like(self.table), np.flatnonzero(self.missing[:, j])
-        for some, at in blocks(np.concatenate([first, lacking]), size):
+        for some, at in blocks(np.concatenate([known[:choosing], lacking]), size):
             rows, same = Rows(features[at], unknown[at] * error), at[:, None] == padded
             for one in column.members:
                 four = rows, same, column.training(one, error, self.span), one.alpha
                 its = np.asarray(regression.slopes(one.family, *regression.single(four)))
                 slopes[some] += one.weight * its[: len(some), : slopes.shape[1]]
-        return _Early(column, predicted, slopes, first)
+        return _Early(column, predicted, slopes, known[:choosing])
 
     def _fill(self, fits):
         """Fill in what is missing, and find what each value has to do with that."""

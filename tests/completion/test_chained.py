@@ -222,10 +222,12 @@ def test_many_rows(monkeypatch):
     assert np.isin(np.flatnonzero(known.any(axis=1)), judging).all()
     held = np.sqrt(np.mean(np.square(many.left_out - whole)[known]))
     assert held == pytest.approx(errors[1], rel=0.15)
-    for column in many.rounds[-1]:
+    for column, values in zip(many.rounds[-1], (~hidden).sum(axis=0), strict=True):
         assert column.many
         assert len(column.members) == 1
-        assert column.real.sum() + 100 == np.sum(~hidden[:, many.rounds[-1].index(column)])
+        assert column.real.sum() + 100 == values
+    anyone = chained_fit.fit_chained(table, np.arange(6), np.arange(0), lambda: None)
+    assert (np.isfinite(anyone.left_out).sum(axis=0) == 100).all()
     drawn = many.resampled(np.random.default_rng(0)).complete(table)[0]
     assert 0 < np.mean(np.square(drawn - filled)[hidden]) < errors[1] ** 2
     monkeypatch.setattr(chained, "_LARGE_RESIDUAL", 0)
