@@ -171,8 +171,8 @@ class _Fit:
         tried = column_fit.choose(column, choosing, scales, error, self.span)
         if len(held):
             rows = Rows(features[held], unknown[held] * error)
-            judged, args = held, (column, tried, rows, values[held], error, self.span)
-            fitted = column_fit.fit_many(*args)
+            args = column, tried[0], rows, values[held], error, self.span
+            judged, fitted = held, column_fit.fit_many(*args)
         else:
             judged, fitted = known, column_fit.fit(column, tried, error, self.span)
         self.left_out[:, j], self.shares[:, j] = np.nan, 1.0

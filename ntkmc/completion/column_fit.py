@@ -82,20 +82,20 @@ def fit(column: Column, tried: list[Member], error: Features, span: Features) ->
 
 def fit_many(
     column: Column,
-    tried: list[Member],
+    member: Member,
     held: Rows,
     values: Float[np.ndarray, " n"],
     error: Features,
     span: Features,
 ) -> Fitted:
-    """The same for thousands of rows, with the first member, judged by rows that are held out.
+    """The same for thousands of rows, with one member, judged by rows that are held out.
 
     Parameters
     ----------
     held, values : (n, f) and (n,), rows that the column has not, and their values less the mean.
     """
-    first = dataclasses.replace(tried[0], weight=1.0)
-    member = column.solved(first, np.full(len(column.real), first.ridge), error, span)
+    member = dataclasses.replace(member, weight=1.0)
+    member = column.solved(member, np.full(len(column.real), member.ridge), error, span)
     column = dataclasses.replace(column, members=[member])
     predicted = column.predict(held, error, span) - column.mean
     weight = float(scipy.optimize.nnls(predicted[:, None], values)[0][0])

@@ -140,7 +140,7 @@ T = TypeVar("T")
 
 
 def single(its: T) -> T:
-    """Arrays in float32: half the time, for what chooses or corrects and predicts nothing."""
+    """Arrays in float32, half the time: to choose, to correct, to predict where it is enough."""
     return jax.tree.map(lambda a: a.astype(np.float32) if a.dtype == np.float64 else a, its)
 
 
@@ -153,9 +153,9 @@ def solve_iteratively(
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     r"""Dual coefficients by conjugate gradients, for thousands of rows.
 
-    The first c training rows are centres, of which the kernel tells
-    coordinates of all rows, :math:`\Phi = K_{nc} W_c^T`. The preconditioner is the inverse of
-    :math:`\Phi \Phi^T + D`, D the diagonal of what is left of the kernel, and the noise.
+    The first c training rows are centres, which give all rows coordinates, :math:`\Phi = K_{nc}
+    W_c^T`. The preconditioner is the inverse of :math:`\Phi \Phi^T + D`, D the diagonal of what is
+    left of the kernel, and the noise.
 
     Parameters
     ----------

@@ -8,9 +8,8 @@ from ntkmc._compat import enable_x64
 from ntkmc.solvers.whiten import whiten
 
 
-@pytest.mark.parametrize(
-    "rows", [5, 163, 328]
-)  # one factorisation; an odd number; halves of halves
+# One factorisation, an odd number, halves of halves.
+@pytest.mark.parametrize("rows", [5, 163, 328])
 def test_it_is_the_inverse_of_the_cholesky_factor(rows):
     rng = np.random.default_rng(0)
     root = rng.standard_normal((rows, rows))
