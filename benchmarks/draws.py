@@ -1,6 +1,6 @@
 """Whether intervals pooled over draws hold what they should, as often as they should.
 
-    uv run python benchmarks/draws.py                  # both, over an hour on two cores each
+    uv run python benchmarks/draws.py                  # both, some forty minutes each
     uv run python benchmarks/draws.py mcar
 
 A regression of y = x1 + x2 / 2 - x3 / 2 + noise of variance one on three correlated Gaussian
@@ -21,7 +21,7 @@ CORRELATION = np.array([[1, 0.5, 0.3], [0.5, 1, 0.4], [0.3, 0.4, 1]])
 COEFFICIENTS = np.array([1, 0.5, -0.5])
 
 
-def simulate(hide, settings, seed):
+def simulate(hide, seed):
     """Whether the interval holds the coefficient, its middle and its standard error."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((ROWS, 3)) @ np.linalg.cholesky(CORRELATION).T
@@ -29,7 +29,7 @@ def simulate(hide, settings, seed):
     table = np.column_stack([x, y])
     table[hide(table, rng)] = np.nan
     estimates, variances = [], []
-    for drawn in NTKImputer(**settings).fit(table).sample(table, DRAWS, random_state=seed):
+    for drawn in NTKImputer().fit(table).sample(table, DRAWS, random_state=seed):
         design = np.column_stack([np.ones(ROWS), drawn[:, :3]])
         inverse = np.linalg.inv(design.T @ design)
         found = inverse @ design.T @ drawn[:, 3]
@@ -55,21 +55,16 @@ def by_y(table, rng):
 
 
 def coverage(hide):
-    rows = []
-    for name, settings in {"unchained": {"chained": False}, "default": {}}.items():
-        runs = [simulate(hide, settings, seed) for seed in range(SIMULATIONS)]
-        held, middle, error = np.array(runs, float).T
-        rows.append(
-            {
-                "imputer": name,
-                "intervals that hold it": held.mean(),
-                "mean": middle.mean(),
-                "standard deviation": middle.std(),
-                "mean standard error": error.mean(),
-                "simulations": SIMULATIONS,
-            }
-        )
-    return rows
+    held, middle, error = np.array([simulate(hide, seed) for seed in range(SIMULATIONS)], float).T
+    return [
+        {
+            "intervals that hold it": held.mean(),
+            "mean": middle.mean(),
+            "standard deviation": middle.std(),
+            "mean standard error": error.mean(),
+            "simulations": SIMULATIONS,
+        }
+    ]
 
 
 if __name__ == "__main__":
