@@ -153,7 +153,7 @@ class _Fit:
         return everyone, np.concatenate([first, known[~np.isin(known, first)]]), len(first), held
 
     def _fit_column(self, j, last):
-        count, most = len(self.table), int((~self.missing).sum(axis=0).max())
+        most = int((~self.missing).sum(axis=0).max())
         if not last:
             early = max(_LEAST_EARLY_ROWS, _EARLY_ENTRIES // self.table.shape[1])
             most = min(most, early, EXACT_ROWS)
@@ -181,21 +181,34 @@ class _Fit:
         column = dataclasses.replace(column, members=fitted.members)
         if last:
             return column
-        # Rows that it was not fitted to have no part in what they are predicted with.
-        predicted = np.full(count, mean)
-        for some, at in blocks(np.delete(np.arange(count), known), size):
-            rows = Rows(features[at], unknown[at] * error)
-            predicted[some] = column.predict(rows, error, self.span, single=True)[: len(some)]
+        predicted = self._predicted(column, features, unknown * error, known)
         others = np.setdiff1d(everyone, known)
         self.left_out[others, j] = predicted[others]
-        slopes, lacking = np.zeros_like(self.table), np.flatnonzero(self.missing[:, j])
-        for some, at in blocks(np.concatenate([known[:choosing], lacking]), size):
-            rows, same = Rows(features[at], unknown[at] * error), at[:, None] == padded
+        lacking, sampled = np.flatnonzero(self.missing[:, j]), known[:choosing]
+        which = np.concatenate([sampled, lacking])
+        slopes = self._slopes(column, features, unknown * error, which, padded)
+        return _Early(column, predicted, slopes, sampled)
+
+    def _predicted(self, column, features, errors, known):
+        """Of rows that a column was not fitted to, and that so have no part in what they get."""
+        predicted, size = np.full(len(features), column.mean), len(column.real)
+        for some, at in blocks(np.delete(np.arange(len(features)), known), size):
+            rows = Rows(features[at], errors[at])
+            its = column.predict(rows, widen(self.error), self.span, single=True)
+            predicted[some] = its[: len(some)]
+        return predicted
+
+    def _slopes(self, column, features, errors, which, known):
+        """Derivatives of the predictions of some rows; `known` has the column's rows, padded."""
+        slopes = np.zeros_like(self.table)
+        for some, at in blocks(which, len(column.real)):
+            rows, same = Rows(features[at], errors[at]), at[:, None] == known
             for one in column.members:
-                four = rows, same, column.training(one, error, self.span), one.alpha
-                its = np.asarray(regression.slopes(one.family, *regression.single(four)))
+                training = column.training(one, widen(self.error), self.span)
+                four = regression.single((rows, same, training, one.alpha))
+                its = np.asarray(regression.slopes(one.family, *four))
                 slopes[some] += one.weight * its[: len(some), : slopes.shape[1]]
-        return _Early(column, predicted, slopes, known[:choosing])
+        return slopes
 
     def _fill(self, fits):
         """Fill in what is missing, and find what each value has to do with that."""

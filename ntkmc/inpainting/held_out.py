@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
@@ -19,6 +20,9 @@ SPREAD = 256  # observed pixels that tell how far apart they are
 # Standard deviations of the values, about as many as photographs are above black. Without a level,
 # networks were chosen that let constants decay: 0.5 dB less on parts of the paper's hill and house.
 LEVEL = 3.0
+
+
+_with_noise = jax.jit(with_noise)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +50,22 @@ class HeldOut:
         spread = np.ptp(self.truth) or 1.0
         return 2 * np.nanvar(values, axis=1) + (0.03 * spread) ** 2
 
-    def smallest_eigenvalue(self, kernels: Float[np.ndarray, "n s s"]) -> float:
-        """Of the kernel between the neighbours, over some of the neighbourhoods."""
-        kernels = kernels[:SPECTRA, :-1, :-1].astype(np.float64)
+    def thinned(self, step: int) -> "HeldOut":
+        """Every so many of the pixels."""
+        some = slice(None, None, step)
+        points, present, values = self.points[some], self.present[some], self.near_values[some]
+        return HeldOut(points, present, values, self.truth[some], self.gap)
+
+    def regular(self, kernels: Float[np.ndarray, "n s s"], least: float) -> bool:
+        """Whether the kernel between the neighbours has no eigenvalue below, in some places."""
         with enable_x64():
-            matrices = with_noise(kernels, self.present[:SPECTRA], 0.0)
-        return float(np.linalg.eigvalsh(matrices).min())
+            kernels = kernels[:SPECTRA, :-1, :-1].astype(np.float64)
+            matrices = np.asarray(_with_noise(kernels, self.present[:SPECTRA], -least))
+        try:
+            np.linalg.cholesky(matrices)
+        except np.linalg.LinAlgError:
+            return False
+        return True
 
     def errors(self, kernels: Float[np.ndarray, "n s s"], shift: float) -> tuple[float, float]:
         """Mean square error of the prediction, and relative to the contrast around each pixel.
@@ -70,7 +84,7 @@ class HeldOut:
         # What is predicted of ones is the sum of the weights.
         values = np.pad(self.near_values, ((0, 0), (0, 0), (0, 1)), constant_values=1)
         with enable_x64():
-            predicted = np.asarray(condition(kernels, self.present, values, shift)[0])
+            predicted = condition(kernels, self.present, values, shift).mean
         square = (predicted[:, :-1] - self.truth) ** 2
         square += (LEVEL * self.truth.std(axis=0) * (1 - predicted[:, -1:])) ** 2
         error, relative = float(np.mean(square)), float(np.mean(square / self.contrast))

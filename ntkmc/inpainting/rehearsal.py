@@ -19,8 +19,8 @@ from ntkmc.kernels.operator import KernelOperator
 from ntkmc.kernels.patches import PatchKernel, distances_within
 from ntkmc.kernels.weighted import between
 from ntkmc.priors.patches import PatchPrior
-from ntkmc.solvers import Progress, posterior
-from ntkmc.solvers.conditional import condition, gather
+from ntkmc.solvers import Progress
+from ntkmc.solvers.conditional import Conditional, condition, cycled, gather
 
 HELD_OUT = 2048
 LARGEST_SHARE = 1 / 8  # of the observed pixels, held out with what is around them
@@ -141,7 +141,7 @@ class _Trials:
         self._scene, self._truth, self._progress = scene, truth, progress
         self._completed = completed
         # As many as other batches have, so that little is compiled; the last ones are not counted.
-        held = held[posterior.cycled(len(held), HELD_OUT)]
+        held = held[cycled(len(held), HELD_OUT)]
         near = scene.neighbours(completed, held)
         observed = np.stack(scene.pixels, axis=1)
         points, present, values = gather(observed, scene.values, held, near[:, ::-1])
@@ -156,7 +156,7 @@ class _Trials:
     def error(self, settings):
         """Mean square error, computed once."""
         if settings not in self.errors:
-            self.squares[settings] = np.mean((self._condition(settings)[0] - self._truth) ** 2, 1)
+            self.squares[settings] = np.mean((self._condition(settings).mean - self._truth) ** 2, 1)
             error = float(np.mean(self.squares[settings]))
             self.errors[settings] = error if np.isfinite(error) else np.inf
             if self._progress:
@@ -165,9 +165,9 @@ class _Trials:
 
     def noise(self, settings, unit):
         """What the errors are like, for intervals."""
-        mean, variance, surprise = self._condition(settings)
-        errors, variance = unit * (self._truth - mean), variance + settings.shift
-        return fit_errors(settings.ridge, errors, variance, unit**2 * surprise)
+        its = self._condition(settings)
+        errors, variance = unit * (self._truth - its.mean), its.variance + settings.shift
+        return fit_errors(settings.ridge, errors, variance, unit**2 * its.surprise)
 
     def _condition(self, settings):
         width = settings.width
@@ -185,7 +185,7 @@ class _Trials:
         matrices = _sum(kernel, self._positions, apart, places, weight)
         with enable_x64():
             found = condition(matrices, self._present, self._values, settings.shift)
-        return tuple(np.asarray(part)[: len(self._truth)] for part in found)
+        return Conditional(*(part[: len(self._truth)] for part in dataclasses.astuple(found)))
 
 
 def _with(settings: PatchSettings, field: str, value: Any) -> PatchSettings:

@@ -11,11 +11,13 @@ from ntkmc.architecture import Conv, Downsample, Upsample
 from ntkmc.kernels import _pairs
 from ntkmc.kernels.duals import apply_dual, dual_variance
 
+_FEWEST, _MOST = 16, 1024  # rows that arrays are padded to
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class State:
-    """NNGP and NTK between every pair of rows, after some layers.
+    """NNGP and NTK between every pair of rows, `padded`, after some layers.
 
     `gap` is (k_xx + k_x'x') / 2 - k_xx' rather than the NNGP itself, so that 1 - correlation keeps
     its relative accuracy in float32; `variance` is k_xx for each pair of (kept) far phases.
@@ -26,10 +28,25 @@ class State:
     variance: jax.Array
 
 
+def padded(rows: int) -> int:
+    """So many rows for as many or fewer, so that small tables of all sizes share what is compiled.
+
+    A power of two; more than 1,024 are what they are.
+    """
+    return max(_FEWEST, 1 << (rows - 1).bit_length()) if rows <= _MOST else rows
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    """With zeros behind: rows of weight zero, or indices of the first."""
+    return np.pad(array, [(0, size - len(array)), *[(0, 0)] * (array.ndim - 1)])
+
+
 def initial(same: float, different: float, dtype) -> State:
-    apart = same - different
-    gap = np.array([[0, apart], [apart, apart]], dtype)
-    return State(*jax.device_put((gap, np.zeros_like(gap), np.full((1, 1), same, dtype))))
+    gap = np.zeros((padded(2), padded(2)), dtype)
+    gap[:2, :2] = (same - different) * np.array([[0, 1], [1, 1]])
+    variance = np.zeros((padded(1), padded(1)), dtype)
+    variance[0, 0] = same
+    return State(*jax.device_put((gap, np.zeros_like(gap), variance)))
 
 
 @functools.partial(jax.jit, static_argnames="axis")
@@ -96,13 +113,20 @@ def _kept_phase(x, period):
 
 
 def pair_phases(pairs: _pairs.Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """For each row, the far phases of its two positions."""
+    """For each row, `padded`, the far phases of its two positions."""
     x, d = pairs.members()
-    return _kept_phase(x, pairs.far_period), _kept_phase(x + d, pairs.far_period)
+    size, period = padded(pairs.rows), pairs.far_period
+    return _padded(_kept_phase(x, period), size), _padded(_kept_phase(x + d, period), size)
 
 
 def propagate(network, same: float, different: float, dtype) -> tuple[_pairs.Pairs, State]:
-    """Run the recursion through all layers of a network that `PeriodicKernel` accepts."""
+    """Run the recursion through all layers of a network that `PeriodicKernel` accepts.
+
+    Returns
+    -------
+    pairs : of the last layer.
+    state : `padded`.
+    """
     pairs, state = _pairs.Pairs(), initial(same, different, dtype)
     for layer in network:
         if isinstance(layer, Downsample):
@@ -111,20 +135,18 @@ def propagate(network, same: float, different: float, dtype) -> tuple[_pairs.Pai
             state = _activation(state, pair_phases(pairs), layer)
             continue
         new = _pairs.after(layer, pairs)
+        size, phases = padded(new.rows), padded(new.far_half)
         rows = _pairs.row_map(layer, pairs, new)
         kept = np.arange(new.far_period - new.far_half, new.far_period)
         taps = _pairs.position_taps(layer, kept)
-        positions = (
-            np.stack([_kept_phase(x, pairs.far_period) for x, _ in taps], axis=1),
-            np.stack([w for _, w in taps], axis=1).astype(dtype),
-        )
+        positions = np.stack([_kept_phase(x, pairs.far_period) for x, _ in taps], axis=1)
+        weights = np.stack([w for _, w in taps], axis=1).astype(dtype)
         interpolates = isinstance(layer, Upsample) and layer.method == "bilinear"
-        same_rows = new.row(kept, 0 * kept) if interpolates else None
         state = _linear(
             state,
-            (rows.index, rows.weights.astype(dtype)),
-            positions,
-            same_rows,
+            (_padded(rows.index, size), _padded(rows.weights.astype(dtype), size)),
+            (_padded(positions, phases), _padded(weights, phases)),
+            _padded(new.row(kept, 0 * kept), phases) if interpolates else None,
             pair_phases(new),
             is_conv=isinstance(layer, Conv),
         )

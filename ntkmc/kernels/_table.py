@@ -34,13 +34,17 @@ class Table:
         pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype)
         phases = _recursion.pair_phases(pairs)
         values = {"ntk": lambda: state.ntk, "nngp": lambda: _recursion.nngp(state, phases)}
-        return tuple(cls(values[kind](), pairs) for kind in kinds)
+        return tuple(cls(_cropped(values[kind](), pairs.rows), pairs) for kind in kinds)
 
-    def entries(self, pixels_a, pixels_b) -> Float[Array, "..."]:
-        """Values between pixels (rows, columns), broadcast against each other."""
-        pairs = zip(pixels_a, pixels_b, strict=True)
-        index = [self.pairs.row(jnp.asarray(a), jnp.asarray(b) - a, jnp) for a, b in pairs]
-        return self.values[index[0], index[1]]
+    def entries(self, pixels_a, pixels_b) -> Float[np.ndarray, "..."]:
+        """Values between pixels (rows, columns), broadcast against each other; on the host."""
+        index = (self.pairs.row(a, b - a) for a, b in zip(pixels_a, pixels_b, strict=True))
+        return np.asarray(self.values)[tuple(index)]
+
+
+def _cropped(values, rows):
+    # On the host: JAX would compile a program for each size.
+    return values if len(values) == rows else jnp.asarray(np.asarray(values)[:rows, :rows])
 
 
 def weighted_sum(tables: Sequence[Table], weights: Sequence[float]) -> Table:

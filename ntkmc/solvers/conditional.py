@@ -8,13 +8,18 @@ observed pixels for neighbours it is exact.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-BATCH = 2048  # systems factorised in one go: 18 MB with 32 neighbours
+from ntkmc.solvers.result import Progress
+
+# Systems factorised in one go. On a CPU few, so that their memory is used again: larger parts go
+# back to the system, and fresh memory takes half of the time with 2048.
+_BATCH = {"cpu": 256, "others": 2048}
 INNERMOST = 8  # of the neighbours, whose surprise tells the scale around a pixel; see `Conditional`
 
 
@@ -56,9 +61,38 @@ def with_noise(matrices, present, shift):
     return jnp.where(both, matrices, 0) + diagonal[..., None] * identity
 
 
-@jax.jit
-def condition(matrices, present, values, shift):
-    """Mean, variance and surprise of a `Conditional`, NaN where K + tau I is not positive definite.
+def batch_size() -> int:
+    """Systems that are factorised in one go."""
+    return _BATCH.get(jax.default_backend(), _BATCH["others"])
+
+
+def batches(
+    total: int, size: int, stage: str = "", progress: Progress | None = None
+) -> Iterator[slice | Int[np.ndarray, " b"]]:
+    """Parts of a range, told to progress when done; the last reaches back.
+
+    All are of one length, so that what takes them is compiled once; where there are fewer than
+    `size`, of a power of two, some of them repeated, so that it is compiled for few lengths.
+    """
+    if total < size:
+        yield cycled(total, size)
+        if progress:
+            progress(stage, total, total)
+        return
+    for stop in range(size, total + size, size):
+        stop = min(stop, total)
+        yield slice(stop - size, stop)
+        if progress:
+            progress(stage, stop, total)
+
+
+def cycled(total: int, largest: int) -> Int[np.ndarray, " b"]:
+    """0 ... total - 1, begun anew up to a power of two, or `largest` if that is less."""
+    return np.arange(min(largest, 1 << (total - 1).bit_length())) % total
+
+
+def condition(matrices, present, values, shift) -> Conditional:
+    """What the neighbours say; NaN where K + tau I is not positive definite.
 
     Parameters
     ----------
@@ -67,6 +101,18 @@ def condition(matrices, present, values, shift):
     values : (t, m, k), float64, of the neighbours.
     shift : tau.
     """
+    total, size, channels = len(matrices), batch_size(), values.shape[-1]
+    if total <= size:
+        return Conditional(*map(np.asarray, _condition(matrices, present, values, shift)))
+    found = Conditional(np.empty((total, channels)), np.empty(total), np.empty((total, channels)))
+    for some in batches(total, size):
+        parts = _condition(matrices[some], present[some], values[some], shift)
+        found.mean[some], found.variance[some], found.surprise[some] = parts
+    return found
+
+
+@jax.jit
+def _condition(matrices, present, values, shift):
     matrices = matrices.astype(values.dtype)
     right = jnp.concatenate([matrices[:, :-1, -1:], values], axis=-1)
     half = jax.lax.linalg.triangular_solve(

@@ -30,7 +30,14 @@ from ntkmc.kernels.operator import KernelOperator, Pixels
 from ntkmc.kernels.weighted import between
 from ntkmc.solvers._neighbours import NeighbourSearch
 from ntkmc.solvers.cholesky import Factorised
-from ntkmc.solvers.conditional import BATCH, Conditional, condition, gather, with_noise
+from ntkmc.solvers.conditional import (
+    Conditional,
+    batch_size,
+    batches,
+    condition,
+    gather,
+    with_noise,
+)
 from ntkmc.solvers.conjugate_gradient import Preconditioned
 from ntkmc.solvers.result import Progress, SingularKernelError, check_pixels, check_values
 
@@ -106,34 +113,11 @@ def iterated(
 def _in_blocks(variances, targets, size, progress):
     found = np.empty(len(targets[0]))
     with enable_x64():
-        for some in _batches(found.size, size, "variance", progress):
+        for some in batches(found.size, size, "variance", progress):
             there = tuple(side[some] for side in targets)
             # Rounding can put a pixel that is certain just below zero.
             found[some] = np.maximum(np.asarray(variances(there)), 0)
     return found
-
-
-def _batches(total, size, stage, progress):
-    """Parts of a range, told to progress when done; the last reaches back.
-
-    All are of one length, so that what takes them is compiled once; where there are fewer than
-    `size`, of a power of two, some of them repeated, so that it is compiled for few lengths.
-    """
-    if total < size:
-        yield cycled(total, size)
-        if progress:
-            progress(stage, total, total)
-        return
-    for stop in range(size, total + size, size):
-        stop = min(stop, total)
-        yield slice(stop - size, stop)
-        if progress:
-            progress(stage, stop, total)
-
-
-def cycled(total: int, largest: int) -> np.ndarray:
-    """0 ... total - 1, begun anew up to a power of two, or `largest` if that is less."""
-    return np.arange(min(largest, 1 << (total - 1).bit_length())) % total
 
 
 @jax.jit
@@ -186,20 +170,21 @@ def nearest(
             f"least 1, or indices from 0 of shape ({total}, m)"
         )
     memory.require(
-        8 * (total * (2 * channels + 1) + 3 * min(BATCH, total) * (m + 1) ** 2) + 100 * n,
+        8 * (total * (2 * channels + 1) + 3 * min(batch_size(), total) * (m + 1) ** 2) + 100 * n,
         f"conditioning {total} pixels on {m} neighbours each",
         "ask for fewer pixels at a time, or fewer neighbours",
     )
     search = None if given.ndim else NeighbourSearch(kernel, pixels)
     observed, there = np.stack(pixels, axis=1), np.stack(targets, axis=1)
     found = Conditional(np.empty((total, channels)), np.empty(total), np.empty((total, channels)))
-    for some in _batches(total, BATCH, "uncertainty", progress):
+    for some in batches(total, batch_size(), "uncertainty", progress):
         near = search(there[some], m) if search else given[some]
         points, present, near_values = gather(observed, values, there[some], near[:, ::-1])
         with enable_x64():
             # Two programs: as one, XLA computes kernels again for each of their uses.
-            parts = condition(_between(kernel, points), present, near_values, shift)
-        found.mean[some], found.variance[some], found.surprise[some] = parts
+            its = condition(_between(kernel, points), present, near_values, shift)
+        found.mean[some], found.variance[some] = its.mean, its.variance
+        found.surprise[some] = its.surprise
     bad = np.flatnonzero(~np.isfinite(found.variance))
     if bad.size:
         row, column = targets[0][bad[0]], targets[1][bad[0]]
@@ -235,12 +220,12 @@ def nearest_weights(
     observed, there = np.stack(pixels, axis=1), np.stack(targets, axis=1)
     total, m = np.shape(neighbours)
     memory.require(
-        8 * (total * m + 4 * min(BATCH, total) * (m + 1) ** 2),
+        8 * (total * m + 4 * min(batch_size(), total) * (m + 1) ** 2),
         f"weights of {m} neighbours of {total} pixels each",
         "ask for fewer pixels",
     )
     found = np.empty((total, m))
-    for some in _batches(total, BATCH, "weights", None):
+    for some in batches(total, batch_size()):
         near = neighbours[some][:, ::-1]
         points, present, _ = gather(observed, observed, there[some], near)
         with enable_x64():

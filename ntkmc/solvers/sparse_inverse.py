@@ -21,7 +21,7 @@ import scipy.sparse
 from ntkmc._compat import enable_x64
 from ntkmc.kernels.weighted import between
 from ntkmc.solvers._neighbours import coarse_to_fine, nearest_earlier
-from ntkmc.solvers.conditional import BATCH, with_noise
+from ntkmc.solvers.conditional import batch_size, with_noise
 from ntkmc.solvers.result import SingularKernelError
 
 
@@ -102,8 +102,9 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0, common=0.0) -> Spars
 
 def _factorise(kernel, ordered, columns, shift, common):
     n, width = columns.shape
-    padding = np.full((-n % min(BATCH, n), width), n, np.int32)
-    batches = np.concatenate([columns, padding]).reshape(-1, min(BATCH, n), width)
+    size = min(batch_size(), n)
+    padding = np.full((-n % size, width), n, np.int32)
+    batches = np.concatenate([columns, padding]).reshape(-1, size, width)
     with enable_x64():
         values = _local_factors(
             kernel, np.append(ordered, [[0, 0]], axis=0).astype(np.int32), batches, shift, common

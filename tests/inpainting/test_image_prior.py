@@ -101,8 +101,9 @@ def test_values_held_out_have_no_part(positions, mask, monkeypatch):
     condition = rehearsal.condition
 
     def listen(*arguments):
-        seen.append([np.asarray(part) for part in condition(*arguments)])
-        return seen[-1]
+        found = condition(*arguments)
+        seen.append(dataclasses.astuple(found))
+        return found
 
     monkeypatch.setattr(rehearsal, "condition", listen)
     monkeypatch.setattr(rehearsal, "unit_of", lambda image, mask: 1.0)

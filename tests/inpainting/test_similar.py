@@ -24,12 +24,12 @@ def brute(image, mask, targets, passed_over, count, width, reach):
     return found
 
 
-@pytest.mark.parametrize("block", [2**14, 60])
+@pytest.mark.parametrize("batch", [1024, 4])
 @pytest.mark.parametrize(
     ("shape", "width", "reach"), [((13, 15, 1), 7, 5), ((6, 20, 3), 3, 12), ((2, 3, 1), 5, 4)]
 )
-def test_finds_what_comparing_all_pairs_finds(shape, width, reach, block, monkeypatch):
-    monkeypatch.setattr(similar, "BLOCK", block)
+def test_finds_what_comparing_all_pairs_finds(shape, width, reach, batch, monkeypatch):
+    monkeypatch.setattr(similar, "batch_size", lambda: batch)
     rng = np.random.default_rng(0)
     image = rng.normal(size=shape)
     mask = rng.random(shape[:2]) < 0.5
