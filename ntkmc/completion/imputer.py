@@ -42,7 +42,7 @@ class NTKImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         (p, n_samples) or a `Gram`, "identity", or None (the default: rows are not related). With
         one, only tables with the same rows can be transformed, or others with `row_features` of
         their own. With both priors, predictions are weighted so that the leave-one-out error is
-        least.
+        least; rows without any value are predicted by what is known of them alone.
     depth : number of hidden layers, or "loo": 1 to 3, the best of them by leave-one-out.
     activation : "relu", {"leaky_relu": {"negative_slope": 0.1}}, "identity", or the layer itself.
     ridge : added to the kernel's diagonal, relative to its mean, or "loo": the one with the least

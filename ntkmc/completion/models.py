@@ -198,8 +198,13 @@ class Both:
     def complete(self, table: Table) -> tuple[Table, Table]:
         """Every missing entry, and standard deviations."""
         (first, std_1), (second, std_2) = self.first.complete(table), self.second.complete(table)
-        completed = self.weight * first + (1 - self.weight) * second
-        std = (self.weight * std_1 + (1 - self.weight) * std_2) * self.inflation
+        weight, inflation = (np.tile(its, (len(table), 1)) for its in (self.weight, self.inflation))
+        if _knows_empty_rows(self.first) != _knows_empty_rows(self.second):
+            # Where the other has no more than means, which weights do not tell from predictions.
+            empty = np.isnan(table).all(axis=1)
+            weight[empty], inflation[empty] = _knows_empty_rows(self.first), 1
+        completed = weight * first + (1 - weight) * second
+        std = (weight * std_1 + (1 - weight) * std_2) * inflation
         return np.where(np.isnan(table), completed, table), std
 
     def resampled(self, rng: np.random.Generator) -> "Both":
@@ -208,6 +213,13 @@ class Both:
         if first is self.first and second is self.second:
             return self
         return dataclasses.replace(self, first=first, second=second)
+
+
+def _knows_empty_rows(model: Model) -> bool:
+    """Whether it has something to say of rows without any entry."""
+    if isinstance(model, Both):
+        return _knows_empty_rows(model.first) or _knows_empty_rows(model.second)
+    return isinstance(model, AlongColumns)
 
 
 def with_rows(model: Model, new: Float[np.ndarray, "p k"]) -> Model:

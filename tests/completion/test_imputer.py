@@ -374,7 +374,14 @@ def test_new_rows_are_completed_by_their_features(unchecked):
     assert cold.mean() < 0.7 * means.mean()
 
     both = NTKImputer(row_prior=rows[:, :30], ridge=0.1, n_refinements=0).fit(old)
-    assert np.isfinite(both.transform(new, row_features=rows[:, 30:])).all()
+    filled, std = both.transform(new, return_std=True, row_features=rows[:, 30:])
+    assert np.isfinite(filled).all()
+    # Of nothing but features, columns have nothing to say.
+    alone = NTKImputer(None, rows[:, :30], ridge=0.1).fit(old)
+    expected = alone.transform(new, return_std=True, row_features=rows[:, 30:])
+    for its, one in zip((filled, std), expected, strict=True):
+        np.testing.assert_allclose(its[:5], one[:5], rtol=1e-10)
+        assert (its[5:] != one[5:]).any()
     drawn = both.sample(new, 2, random_state=0, row_features=rows[:, 30:])
     assert np.isfinite(drawn).all()
     with pytest.raises(ValueError, match=r"row_features has shape \(2, 3\); pass \(2, 10\)"):
