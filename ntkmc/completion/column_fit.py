@@ -65,8 +65,8 @@ def fit(column: Column, tried: list[Member], error: Features, span: Features) ->
     """Solve for each member with all rows of the column, and weigh them."""
     count, solved = int(column.real.sum()), []
     for one in tried:
-        gram = regression.gram(one.family, column.training(one, error, span))
-        its = regression.solve(*gram, column.values, one.ridge)
+        K, scale = regression.gram(one.family, column.training(one, error, span))
+        its = regression.solve(K, scale, column.values, one.ridge)
         solved.append([np.asarray(part) for part in its])
     values = column.values[:count]
     alphas, errors, shares = zip(*solved, strict=True)

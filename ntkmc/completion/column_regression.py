@@ -121,7 +121,6 @@ def coefficients(
     return jax.scipy.linalg.cho_solve((factor, True), values) / scale
 
 
-@jax.jit
 def solve(
     K: Float[Array, "n n"],
     scale: Float[Array, ""],
@@ -129,7 +128,12 @@ def solve(
     ridge: Float[Array, ""] | float,
 ) -> Solution:
     """Solve, with exact leave-one-out errors; arguments as of `gram` and `choose`."""
-    W = whitener(K, ridge)
+    # Two programs: `whitener` takes long to compile, and others need it, too.
+    return _solved(K, whitener(K, ridge), scale, values, ridge)
+
+
+@jax.jit
+def _solved(K, W, scale, values, ridge):
     precision = jnp.sum(jnp.square(W), axis=0)
     alpha = W.T @ (W @ values)
     shares = 1 / (precision * (jnp.diagonal(K) + ridge))
@@ -186,11 +190,16 @@ def solve_iteratively(
 
 
 @functools.partial(jax.jit, static_argnames="family")
+def _across(family, rows, training):
+    # A program of its own, as it takes long to compile: for predictions and for variances.
+    return kernel(family, training.compared(family, rows), _NEVER)
+
+
 def predict(
     family: str, rows: Rows, training: Training, alpha: Float[Array | np.ndarray, " n"]
 ) -> Float[Array, " m"]:
     """Predictions for rows that are no training rows."""
-    return kernel(family, training.compared(family, rows), _NEVER) @ alpha
+    return _across(family, rows, training) @ alpha
 
 
 @functools.partial(jax.jit, static_argnames="family")
@@ -239,7 +248,6 @@ def slopes(
     return weights * its.T
 
 
-@functools.partial(jax.jit, static_argnames="family")
 def left_share(
     family: str,
     rows: Rows,
@@ -249,7 +257,11 @@ def left_share(
     ridge: Float[Array, ""] | float,
 ) -> Float[Array, " m"]:
     """The share of the variance of a value that is left when the training rows are known."""
-    its = training.compared(family, rows)
-    across = kernel(family, its, _NEVER) * training.real / scale
-    prior = diagonal(family, its) / scale + ridge
-    return jnp.clip(1 - jnp.sum(jnp.square(across @ W.T), axis=1) / prior, 0, 1)
+    return _left_share(family, rows, training, _across(family, rows, training), W, scale, ridge)
+
+
+@functools.partial(jax.jit, static_argnames="family")
+def _left_share(family, rows, training, across, W, scale, ridge):
+    prior = diagonal(family, training.compared(family, rows)) / scale + ridge
+    its = across * training.real / scale
+    return jnp.clip(1 - jnp.sum(jnp.square(its @ W.T), axis=1) / prior, 0, 1)
