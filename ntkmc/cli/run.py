@@ -6,13 +6,14 @@ from pathlib import Path
 
 from ntkmc.cli.console import print_table, progress_bars, say
 from ntkmc.experiments import demo as demonstration
-from ntkmc.experiments import load
 from ntkmc.experiments.comparison import Table, comparison_table
 from ntkmc.results import ResultsFolder
 
 
 def run(path: Path, overrides: Sequence[str], out: Path | None, force: bool) -> None:
     """Run the experiment of a configuration file."""
+    from ntkmc.experiments import load  # imports all of them, a quarter of what `demo` imports
+
     experiment, config = load(path, overrides)
     if out is None:
         now = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
