@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ntkmc.plots._png import png
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --paper: #ffffff;
   --card: #f6f8fa; --line: #d1d9e0; --accent: #c2410c; }
@@ -76,7 +78,7 @@ class Report:
 
     def plots(self, plots: Sequence[tuple[str, Figure]]) -> None:
         """Figures in a row, each with its caption."""
-        shown = "".join(_figure(_plot_uri(figure), caption, "") for caption, figure in plots)
+        shown = "".join(_figure(_data_uri(png(figure)), caption, "") for caption, figure in plots)
         self._body.append(f'<div class="plots">{shown}</div>')
 
     def table(
@@ -139,14 +141,8 @@ def image_uri(picture: np.ndarray) -> str:
         picture = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return _data_uri(buffer)
+    return _data_uri(buffer.getvalue())
 
 
-def _plot_uri(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight", pad_inches=0.05)
-    return _data_uri(buffer)
-
-
-def _data_uri(png: io.BytesIO) -> str:
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+def _data_uri(content: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 from ntkmc._processors import usable_cores
 from ntkmc.images import Pixels, write_image
 from ntkmc.memory import peak_bytes
+from ntkmc.plots._png import png
 
 _PACKAGES = ("ntkmc", "jax", "jaxlib", "numpy", "scipy", "scikit-image", "scikit-learn", "pandas")
 
@@ -83,9 +84,9 @@ class ResultsFolder:
         return path
 
     def write_figure(self, name: str, figure: Figure) -> Path:
-        """Write a figure, 150 dots an inch, without empty edges."""
+        """Write a figure to a PNG file, 150 dots an inch, without empty edges."""
         path = self.path / name
-        figure.savefig(path, dpi=150, bbox_inches="tight", pad_inches=0.05)
+        path.write_bytes(png(figure))
         return path
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> Path:
