@@ -1,5 +1,7 @@
 """The demonstration: a photograph that scikit-image carries, with a hole and with half missing."""
 
+import math
+
 import numpy as np
 import skimage
 
@@ -9,8 +11,7 @@ from ntkmc.datasets import hole_mask, random_mask
 from ntkmc.experiments.comparison import Case, Comparison, Progress, compare, write
 from ntkmc.results import ResultsFolder
 
-# The smallest image on which six levels do not meet themselves around the edge.
-SMALLEST = 128
+SMALLEST, LARGEST = 128, 512
 
 
 class DemoConfig(Config):
@@ -22,18 +23,19 @@ class DemoConfig(Config):
 
 def cases(config: DemoConfig) -> list[Case]:
     """The photograph, ``size`` pixels square, with a hole and with half of its pixels missing."""
-    if not SMALLEST <= config.size <= 512:
-        raise ValueError(f"size was {config.size}; pass {SMALLEST} to 512 pixels")
+    if not SMALLEST <= config.size <= LARGEST:
+        raise ValueError(f"size was {config.size}; pass {SMALLEST} to {LARGEST} pixels")
     photograph = skimage.util.img_as_float(skimage.data.astronaut())
     shape = (config.size, config.size)
     image = np.clip(skimage.transform.resize(photograph, shape, anti_aliasing=True), 0, 1)
     side = config.size // 6
     hole = hole_mask(shape, (side, side), corner=(config.size // 2, config.size // 2))
     half = random_mask(shape, 0.5, config.seed)
-    # A hole is filled in from pixels at most 2**levels away. Of what lies between single pixels the
-    # image itself tells enough to choose a network by.
+    # A hole is filled in from pixels at most 2**levels away, half a side for its middle. Of what lies
+    # between single pixels the image itself tells enough to choose a network by.
+    levels = math.ceil(math.log2(side / 2))
     return [
-        Case("hole", image, hole, autoencoder(6)),
+        Case("hole", image, hole, autoencoder(levels)),
         Case("half_missing", image, half, "auto"),
     ]
 

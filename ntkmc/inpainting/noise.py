@@ -21,8 +21,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.optimize
-import scipy.stats
 from jaxtyping import Float
+from scipy.special import gammaln, stdtrit
 
 from ntkmc.kernels.operator import KernelOperator, Pixels
 from ntkmc.solvers import posterior
@@ -67,7 +67,7 @@ class Noise:
         """Half of the interval that holds a share `level` of the errors, in standard deviations."""
         if not 0 < level < 1:
             raise ValueError(f"level was {level}; pass a share between 0 and 1, such as 0.9")
-        return self.tail * float(scipy.stats.t.ppf((1 + level) / 2, self.freedom))
+        return self.tail * float(stdtrit(self.freedom, (1 + level) / 2))
 
 
 def check_enough(pixels: int) -> None:
@@ -185,8 +185,10 @@ def _student(z) -> tuple[float, float, float]:
 
     def loss(parameters):
         log_scale, inverse = parameters
-        density = scipy.stats.t.logpdf(z * np.exp(-log_scale), 1 / inverse)
-        return log_scale - float(np.mean(density))
+        half = (1 / inverse + 1) / 2
+        at_zero = gammaln(half) - gammaln(half - 0.5) + 0.5 * np.log(inverse / np.pi)
+        fall = half * np.mean(np.log1p(inverse * (z * np.exp(-log_scale)) ** 2))
+        return float(log_scale - at_zero + fall)
 
     # From half a degree of freedom, heavier tails than Cauchy's, to as good as Gaussian.
     found = scipy.optimize.minimize(
