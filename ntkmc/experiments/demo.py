@@ -31,8 +31,8 @@ def cases(config: DemoConfig) -> list[Case]:
     side = config.size // 6
     hole = hole_mask(shape, (side, side), corner=(config.size // 2, config.size // 2))
     half = random_mask(shape, 0.5, config.seed)
-    # A hole is filled in from pixels at most 2**levels away; its middle is half a side away. Of what
-    # lies between single pixels the image itself tells enough to choose a network by.
+    # A hole is filled in from pixels at most 2**levels away; its middle is half a side away.
+    # Of what lies between single pixels the image itself tells enough to choose a network by.
     levels = math.ceil(math.log2(side / 2))
     return [
         Case("hole", image, hole, autoencoder(levels)),
