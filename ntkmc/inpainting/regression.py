@@ -113,8 +113,8 @@ def inpaint(
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
         `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient",
         "eigenpro", or a solver object, which then brings its own ridge and tolerance. With a prior
-        made of the image and "auto", beyond 8192 observed pixels, each missing pixel is solved for
-        on its own, from near and similar ones; otherwise all together in the last round.
+        made of the image and "auto", in images of more than 128 x 128 pixels each missing one is
+        solved for on its own, from near and similar ones; else all together in the last round.
     ridge : lambda, relative to the mean of the kernel's diagonal; by default 0, or what
         network="auto" chooses.
     rtol : relative residual to solve to.
@@ -183,7 +183,7 @@ def inpaint(
         image_prior = rehearse(
             built, centred, mask, chosen.ridge, asked_for=asked_for, progress=progress
         )
-        if solver != "auto" or mask.sum() <= TOGETHER:
+        if solver != "auto" or mask.size <= TOGETHER:
             exact = choose_solver(solver, periodic, mask.sum(), image_prior.settings.ridge, rtol)
     completed = complete(
         built,

@@ -141,8 +141,8 @@ def test_the_last_round_together_is_the_regression_with_its_kernel(result, mask)
 
 
 def test_near_and_similar_pixels_are_nearly_all_that_count(result, mask, monkeypatch):
-    """Each missing pixel on its own, against all together."""
-    monkeypatch.setattr(regression, "TOGETHER", 0)
+    """Each missing pixel on its own, as in larger images however few are observed."""
+    monkeypatch.setattr(regression, "TOGETHER", mask.size - 1)
     own = inpaint(woven(), mask, network=NETWORK, prior="image")
     assert own.solve is None
     assert own.image_prior.off is None

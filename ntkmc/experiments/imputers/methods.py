@@ -77,9 +77,10 @@ def _forests():
 
 
 def _extra_trees():
+    """As the forests; with all columns at each split they are slower, and worse on 14 of 17."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    trees = ExtraTreesRegressor(TREES, n_jobs=-1, random_state=SEED)
+    trees = ExtraTreesRegressor(TREES, max_features="sqrt", n_jobs=-1, random_state=SEED)
     return iterative_imputer(random_state=SEED, estimator=trees, max_iter=6, tol=0)
 
 
@@ -104,18 +105,20 @@ def _frame(table: Matrix, categorical: Sequence[int]) -> pd.DataFrame:
 
 
 def _miceforest(table: Matrix, categorical: Sequence[int]) -> Fitted:
-    """What its trees predict, not a draw of a donor's value, which is worse as one guess."""
+    """What its trees predict, not a draw of a donor's value, which is worse as one guess.
+
+    New rows are completed together with those it was fitted to: `impute_new_data` of miceforest
+    6.0.5 leaves in them the draws that it begins with.
+    """
     package = _import("miceforest")
-    frame = _frame(table, categorical)
-    kernel = package.ImputationKernel(frame, mean_match_candidates=0, random_state=SEED)
-    kernel.mice(6)
 
     def complete(other: Matrix) -> Filled:
-        if other is not table:
-            done = kernel.impute_new_data(_frame(other, categorical)).complete_data(0)
-        else:
-            done = kernel.complete_data(0)
-        return done.astype(np.float64).to_numpy(), None
+        rows = table if other is table else np.concatenate([table, other])
+        kernel = package.ImputationKernel(
+            _frame(rows, categorical), mean_match_candidates=0, random_state=SEED
+        )
+        kernel.mice(6)
+        return kernel.complete_data(0).astype(np.float64).to_numpy()[-len(other) :], None
 
     return complete
 
