@@ -77,7 +77,7 @@ def _forests():
 
 
 def _extra_trees():
-    """As the forests; with all columns at each split they are slower, and worse on 14 of 17."""
+    """As the forests; with all columns at each split they are slower, and worse on 15 of 17."""
     from sklearn.ensemble import ExtraTreesRegressor
 
     trees = ExtraTreesRegressor(TREES, max_features="sqrt", n_jobs=-1, random_state=SEED)
