@@ -9,10 +9,11 @@ from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Solver
 
 MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
-# Pixels of an image up to which the last round with a prior made of it solves for all together. Each
-# product with that kernel takes their number squared, however few are observed: at 128 x 128 it is
-# 20 seconds in all, at 256 x 256 many minutes. On five images of 128 x 128, half missing, it is
-# 0.27 dB better to 0.19 dB worse than from 64 near and similar pixels each, 0.02 dB in the mean.
+# Pixels of an image up to which the last round with a prior made of it solves for all together.
+# Each product with that kernel takes their number squared, however few are observed: at 128 x 128
+# that is 20 seconds in all, at 256 x 256 many minutes. On five images of 128 x 128, half missing,
+# it is 0.27 dB better to 0.19 dB worse than from 64 near and similar pixels each, 0.02 dB in the
+# mean.
 TOGETHER = 128**2
 SOLVERS = {
     "cholesky": Cholesky,
