@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass
 from typing import ClassVar
 
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
 
 
 class ArchitectureError(ValueError):
@@ -59,13 +59,17 @@ class Layer:
         ArchitectureError
             If the layer cannot take an image of this size.
         """
-        height, width = shape
         grow, shrink = self.enlargement, self.reduction
-        if height % shrink or width % shrink:
+        if any(side % shrink for side in shape):
             raise ArchitectureError(
-                f"the image is {height} x {width} here, and its sides must divide by {shrink}"
+                f"the image is {spelled(shape)} here, and its sides must divide by {shrink}"
             )
-        return height * grow // shrink, width * grow // shrink
+        return tuple(side * grow // shrink for side in shape)
+
+
+def spelled(shape: Shape) -> str:
+    """Such as "256 x 384"."""
+    return " x ".join(map(str, shape))
 
 
 def require_int(layer: Layer, field: str, minimum: int) -> None:

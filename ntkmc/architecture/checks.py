@@ -1,6 +1,6 @@
 """Refuses a network that has no kernel, or that cannot take an image of a given size."""
 
-from ntkmc.architecture.base import ArchitectureError, Domain, Layer, Role, Shape
+from ntkmc.architecture.base import ArchitectureError, Domain, Layer, Role, Shape, spelled
 from ntkmc.architecture.group_layers import GroupConv, LiftingConv
 from ntkmc.architecture.layers import LAYERS, Sequential
 from ntkmc.architecture.parallel import Network, Parallel, weighted_branches
@@ -15,20 +15,24 @@ _BETWEEN = {  # what is given, what is taken: what belongs between them
 }
 
 
-def check(network: Network, shape: Shape, *, image_to_image: bool = False) -> tuple[Shape, ...]:
+def check(
+    network: Network, shape: Shape, *, image_to_image: bool = False, axes: int = 2
+) -> tuple[Shape, ...]:
     """Walk the network with an image of ``shape`` and refuse what cannot work.
 
     Parameters
     ----------
     network : Sequential or Parallel
-    shape : (int, int)
-        Height and width of the image in pixels.
+    shape : tuple of int
+        Sides of the image in pixels: height and width.
     image_to_image : bool
         Whether the output must be as large as the input, as inpainting needs.
+    axes : int
+        How many sides there are; what reads a network for signals or volumes, too, has not two.
 
     Returns
     -------
-    tuple of (int, int)
+    tuple of tuple of int
         The size after each layer; the last is the output's. Vectors have the size (1, 1). Of
         parallel networks, those of the first branch.
 
@@ -42,17 +46,16 @@ def check(network: Network, shape: Shape, *, image_to_image: bool = False) -> tu
     """
     domain = check_structure(network)
     if isinstance(network, Parallel):
-        return _check_branches(network, shape, image_to_image)
-    height, width = _image_shape(shape)
+        return _check_branches(network, shape, image_to_image, axes)
+    given = size = _image_shape(shape, axes)
     sizes = []
-    size = (height, width)
     for position, layer in enumerate(network):
         try:
             size = layer.output_shape(size)
         except ArchitectureError as error:
             # Group convolutions say themselves which sides would do.
             grouped = isinstance(layer, LiftingConv | GroupConv)
-            advice = "" if grouped else f"; {_advice(network, (height, width))}"
+            advice = "" if grouped else f"; {_advice(network, given)}"
             raise ArchitectureError(f"{_place(position, layer)}: {error}{advice}") from None
         sizes.append(size)
     if image_to_image and domain is Domain.VECTOR:
@@ -60,19 +63,19 @@ def check(network: Network, shape: Shape, *, image_to_image: bool = False) -> tu
             "the network turns an image into a vector, and it is to become an image of the same "
             "size; pass one without Flatten and GlobalAvgPool"
         )
-    if image_to_image and size != (height, width):
+    if image_to_image and size != given:
         raise ArchitectureError(
-            f"the network turns {height} x {width} into {size[0]} x {size[1]}, and an image is to "
-            "become one of the same size; pass as much upsampling as subsampling"
+            f"the network turns {spelled(given)} into {spelled(size)}, and an image is to become "
+            "one of the same size; pass as much upsampling as subsampling"
         )
     return tuple(sizes)
 
 
-def _check_branches(network: Parallel, shape: Shape, image_to_image: bool) -> tuple[Shape, ...]:
+def _check_branches(network: Parallel, shape, image_to_image, axes) -> tuple[Shape, ...]:
     sizes = []
     for number, branch in enumerate(network.branches):
         try:
-            sizes.append(check(branch, shape, image_to_image=image_to_image))
+            sizes.append(check(branch, shape, image_to_image=image_to_image, axes=axes))
         except ArchitectureError as error:
             raise ArchitectureError(f"branch {number}: {error}") from None
         if sizes[-1][-1] != sizes[0][-1]:
@@ -156,14 +159,17 @@ def _place(position: int, layer: Layer) -> str:
     return f"layer {position} ({layer!r})"
 
 
-def _image_shape(shape: Shape) -> Shape:
+def _image_shape(shape: Shape, axes: int) -> Shape:
+    wanted = "(height, width)" if axes == 2 else f"{axes} sides"
     try:
-        height, width = (int(side) for side in shape)
+        sides = tuple(int(side) for side in shape)
     except (TypeError, ValueError):
-        raise ArchitectureError(f"shape was {shape!r}; pass (height, width)") from None
-    if height < 1 or width < 1:
-        raise ArchitectureError(f"shape was {shape!r}; pass two positive sides")
-    return height, width
+        raise ArchitectureError(f"shape was {shape!r}; pass {wanted}") from None
+    if len(sides) != axes:
+        raise ArchitectureError(f"shape was {shape!r}; pass {wanted}")
+    if min(sides) < 1:
+        raise ArchitectureError(f"shape was {shape!r}; pass positive sides")
+    return sides
 
 
 def _check_gaussian(position: int, layer: Layer, source: Role | None) -> Role | None:
@@ -222,6 +228,6 @@ def _check_readout(network: Sequential) -> None:
 
 def _advice(network: Sequential, shape: Shape) -> str:
     multiple = network.side_multiple
-    if shape[0] % multiple or shape[1] % multiple:
-        return f"pass sides that are a multiple of {multiple} (they were {shape[0]} x {shape[1]})"
-    return f"pass a larger image (it was {shape[0]} x {shape[1]})"
+    if any(side % multiple for side in shape):
+        return f"pass sides that are a multiple of {multiple} (they were {spelled(shape)})"
+    return f"pass a larger image (it was {spelled(shape)})"

@@ -50,7 +50,8 @@ class _SymmetricConv(Layer):
     @override
     def output_shape(self, shape: Shape) -> Shape:
         try:
-            return self.window.outputs(shape)
+            height, width = shape
+            return self.window.outputs((height, width))
         except ValueError as error:
             raise ArchitectureError(str(error)) from None
 

@@ -24,6 +24,7 @@ from ntkmc.architecture.base import (
     require_choice,
     require_int,
     require_odd,
+    spelled,
 )
 from ntkmc.architecture.group_layers import GroupConv, GroupPool, LiftingConv
 from ntkmc.architecture.heads import Dense, Flatten, GlobalAvgPool
@@ -69,9 +70,8 @@ class Conv(Layer):
     @override
     def output_shape(self, shape: Shape) -> Shape:
         if self.padding == "reflect" and min(shape) <= self.filter_size // 2:
-            height, width = shape
             raise ArchitectureError(
-                f"the image is {height} x {width} here, too small to reflect "
+                f"the image is {spelled(shape)} here, too small to reflect "
                 f"{self.filter_size // 2} pixel(s) at its edges"
             )
         return super().output_shape(shape)

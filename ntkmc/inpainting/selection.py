@@ -178,7 +178,7 @@ def choose_network(
 
 def selected_kernel(
     selection: Selection,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     prior: IIDPrior,
     kind: str,
     dtype,

@@ -71,7 +71,7 @@ def has_outside(network: Sequential) -> bool:
     )
 
 
-def steps(network: Sequential, shape: tuple[int, int]) -> list[Step]:
+def steps(network: Sequential, shape: tuple[int, ...]) -> list[Step]:
     """Group the layers of a network into steps, for images of `shape` that it accepts.
 
     Reading pixels (subsampling, nearest upsampling) commutes with an activation. So a subsampling

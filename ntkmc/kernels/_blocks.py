@@ -2,11 +2,14 @@
 
 An output block of P x P pixels reads a window of (P + 2R) x (P + 2R) pixels around it, through the
 same matrix for every block. That matrix commutes with reflecting block and window along either
-axis, so on the even and odd halves it falls apart into four blocks of a quarter of the rows and of
-the columns each: a quarter of the arithmetic and of the memory.
+axis, so on the even and odd halves it falls apart into four blocks, sectors, of a quarter of the
+rows and of the columns each: a quarter of the arithmetic and of the memory. Of a volume it is an
+eighth, of a signal half.
 """
 
 import functools
+import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -26,14 +29,17 @@ def _window(pairs: Pairs) -> tuple[int, np.ndarray, np.ndarray]:
     return length, upper, length - 1 - upper
 
 
-def folded_shape(pairs: Pairs) -> tuple[int, int, int]:
+def folded_shape(pairs: Pairs, axes: int) -> tuple[int, int, int]:
     """Shape of what `fold_table` returns."""
-    return 4, pairs.half**2, len(_window(pairs)[1]) ** 2
+    return 2**axes, pairs.half**axes, len(_window(pairs)[1]) ** axes
 
 
 @functools.partial(jax.jit, static_argnames="pairs")
 def fold_table(near, pairs: Pairs):
-    """Four matrices (even-even, even-odd, odd-even, odd-odd) from near rows of kernel minus far."""
+    """A matrix a sector (even-even, even-odd, odd-even, odd-odd) from near rows of kernel less far.
+
+    (sectors, phases, window), phases and places of a window in row-major order.
+    """
     _, upper, lower = _window(pairs)
     phases = np.arange(pairs.period - pairs.half, pairs.period)[:, None]
 
@@ -44,15 +50,16 @@ def fold_table(near, pairs: Pairs):
     padded = jnp.pad(
         near, (0, 1)
     )  # a window reaches beyond the radius of most of its phases: zeros there
-    up, down = rows(upper), rows(lower)
+    up, down, axes = rows(upper), rows(lower), near.ndim
     sectors = []
-    for sign_y in (1, -1):
-        half = (padded[up] + sign_y * padded[down]).T
-        for sign_x in (1, -1):
-            both = (half[up] + sign_x * half[down]).T.reshape(
-                pairs.half, upper.size, pairs.half, -1
-            )
-            sectors.append(both.transpose(0, 2, 1, 3).reshape(pairs.half**2, -1))
+    for signs in itertools.product((1, -1), repeat=axes):
+        part = padded
+        for axis, sign in enumerate(signs):
+            before = (slice(None),) * axis
+            part = part[(*before, up)] + sign * part[(*before, down)]
+        part = part.reshape((pairs.half, upper.size) * axes)
+        order = (*range(0, 2 * axes, 2), *range(1, 2 * axes, 2))
+        sectors.append(part.transpose(order).reshape(pairs.half**axes, -1))
     return jnp.stack(sectors)
 
 
@@ -81,24 +88,31 @@ def _unfold(parts, axis, pairs):
 
 
 def _multiply(folded, images, pairs):
-    n, height, width = images.shape
-    blocks_y, blocks_x = height // pairs.period, width // pairs.period
-    windows = _fold(
-        _fold(images, 1, pairs), 4, pairs
-    )  # x sign, y sign, n, block y, wy, block x, wx
-    windows = windows.transpose(1, 0, 4, 6, 2, 3, 5).reshape(4, folded.shape[2], -1)
+    n, *sides = images.shape
+    axes = len(sides)
+    blocks = [side // pairs.period for side in sides]
+    windows = images
+    for axis in range(axes):
+        windows = _fold(windows, 3 * axis + 1, pairs)
+    # Signs, of the last axis first; n; and for each axis the block and the place in its window.
+    signs, places = range(axes)[::-1], range(axes + 2, 3 * axes + 1, 2)
+    order = (*signs, *places, axes, *range(axes + 1, 3 * axes, 2))
+    windows = windows.transpose(order).reshape(len(folded), folded.shape[2], -1)
     product = jnp.matmul(folded, windows, precision=jax.lax.Precision.HIGHEST)
-    product = product.reshape(2, 2, pairs.half, pairs.half, n, blocks_y, blocks_x)
-    out = _unfold(_unfold(product, 1, pairs), 1, pairs)  # first the sign and phase of y, then of x
-    return out.transpose(2, 3, 0, 4, 1).reshape(n, height, width)
+    product = product.reshape(*(2,) * axes, *(pairs.half,) * axes, n, *blocks)
+    for _ in range(axes):  # the first sign that is left, and the phase that is its
+        product = _unfold(product, axes - 1, pairs)
+    order = (axes, *(at for axis in range(axes) for at in (axes + 1 + axis, axis)))
+    return product.transpose(order).reshape(images.shape)
 
 
 @functools.partial(jax.jit, static_argnames="pairs")
 def near_matvec(folded, images, pairs: Pairs):
-    """Near part of the kernel times images (n, H, W), in the kernel's dtype."""
+    """Near part of the kernel times images (n, *sides), in the kernel's dtype."""
     images = images.astype(folded.dtype)
-    n, height, width = images.shape
-    window_bytes = 4 * folded.shape[2] * (height * width // pairs.period**2) * folded.dtype.itemsize
+    n, *sides = images.shape
+    blocks = math.prod(side // pairs.period for side in sides)
+    window_bytes = len(folded) * folded.shape[2] * blocks * folded.dtype.itemsize
     group = max(1, WINDOW_BYTES // window_bytes)
     if n <= group:
         return _multiply(folded, images, pairs)

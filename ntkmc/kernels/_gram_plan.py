@@ -24,7 +24,7 @@ from ntkmc.architecture import (
 from ntkmc.groups import PointGroup, point_group
 from ntkmc.kernels.duals import HOMOGENEOUS
 
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
 
 
 class Window(NamedTuple):

@@ -1,4 +1,7 @@
-"""The layer-by-layer recursion of a periodic kernel, on the rows that `_pairs` describes."""
+"""The layer-by-layer recursion of a periodic kernel, on the rows that `_pairs` describes.
+
+Every array has one axis for each axis of the image, two for a picture and three for a volume.
+"""
 
 import dataclasses
 import functools
@@ -17,7 +20,7 @@ _FEWEST, _MOST = 16, 1024  # rows that arrays are padded to
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class State:
-    """NNGP and NTK between every pair of rows, `padded`, after some layers.
+    """NNGP and NTK of every combination of rows, one an axis, `padded`, after some layers.
 
     `gap` is (k_xx + k_x'x') / 2 - k_xx' rather than the NNGP itself, so that 1 - correlation keeps
     its relative accuracy in float32; `variance` is k_xx for each pair of (kept) far phases.
@@ -41,37 +44,48 @@ def _padded(array: np.ndarray, size: int) -> np.ndarray:
     return np.pad(array, [(0, size - len(array)), *[(0, 0)] * (array.ndim - 1)])
 
 
-def initial(same: float, different: float, dtype) -> State:
-    gap = np.zeros((padded(2), padded(2)), dtype)
-    gap[:2, :2] = (same - different) * np.array([[0, 1], [1, 1]])
-    variance = np.zeros((padded(1), padded(1)), dtype)
-    variance[0, 0] = same
+def initial(same: float, different: float, dtype, axes: int) -> State:
+    gap = np.zeros((padded(2),) * axes, dtype)
+    gap[(slice(2),) * axes] = same - different
+    gap[(0,) * axes] = 0  # the same along every axis: the same position
+    variance = np.zeros((padded(1),) * axes, dtype)
+    variance[(0,) * axes] = same
     return State(*jax.device_put((gap, np.zeros_like(gap), variance)))
 
 
 @functools.partial(jax.jit, static_argnames="axis")
 def _one_axis(matrix, index, weights, axis):
-    """L M (axis 0) or M L' (axis 1), L sparse with these weights at these columns."""
+    """L along an axis, L sparse with these weights at these columns."""
+    others = [other for other in range(matrix.ndim) if other != axis]
     taps = (jnp.take(matrix, column, axis=axis, mode="clip") for column in index.T)
-    return sum(jnp.expand_dims(w, 1 - axis) * tap for w, tap in zip(weights.T, taps, strict=True))
+    return sum(jnp.expand_dims(w, others) * tap for w, tap in zip(weights.T, taps, strict=True))
 
 
-def _both_axes(matrix, index, weights):
-    # Two programs on purpose: in one, XLA fuses them and computes the first once for each tap of
-    # the second.
-    return _one_axis(_one_axis(matrix, index, weights, axis=0), index, weights, axis=1)
+def _all_axes(array, index, weights):
+    # Several programs on purpose: in one, XLA fuses them and computes the first once for each tap
+    # of the second.
+    for axis in range(array.ndim):
+        array = _one_axis(array, index, weights, axis=axis)
+    return array
+
+
+def at(array, rows):
+    """The array at these rows of every axis."""
+    for axis in range(array.ndim):
+        array = array[(slice(None),) * axis + (rows,)]
+    return array
 
 
 def _pair_variances(variance, phases):
-    """k_xx and k_x'x' for every pair of rows, from the rows' (kept) phases of x and of x'."""
-    return tuple(variance[p][:, p] for p in phases)
+    """k_xx and k_x'x' of every pair, from the rows' (kept) phases of x and of x'."""
+    return tuple(at(variance, p) for p in phases)
 
 
 def _linear(state, rows, positions, same_rows, phases, is_conv):
     moved = State(
-        _both_axes(state.gap, *rows),
-        _both_axes(state.ntk, *rows),
-        _both_axes(state.variance, *positions),
+        _all_axes(state.gap, *rows),
+        _all_axes(state.ntk, *rows),
+        _all_axes(state.variance, *positions),
     )
     return _settle(moved, same_rows, phases, is_conv) if is_conv or same_rows is not None else moved
 
@@ -83,7 +97,7 @@ def _settle(state, same_rows, phases, is_conv):
     if same_rows is not None:
         # Interpolation mixes a position with its neighbours, which lowers its variance by the gap
         # left at d = 0.
-        excess = gap[same_rows][:, same_rows]
+        excess = at(gap, same_rows)
         variance = variance - excess
         excess_a, excess_b = _pair_variances(excess, phases)
         gap = gap - (excess_a + excess_b) / 2
@@ -119,7 +133,9 @@ def pair_phases(pairs: _pairs.Pairs) -> tuple[np.ndarray, np.ndarray]:
     return _padded(_kept_phase(x, period), size), _padded(_kept_phase(x + d, period), size)
 
 
-def propagate(network, same: float, different: float, dtype) -> tuple[_pairs.Pairs, State]:
+def propagate(
+    network, same: float, different: float, dtype, axes: int
+) -> tuple[_pairs.Pairs, State]:
     """Run the recursion through all layers of a network that `PeriodicKernel` accepts.
 
     Returns
@@ -127,7 +143,7 @@ def propagate(network, same: float, different: float, dtype) -> tuple[_pairs.Pai
     pairs : of the last layer.
     state : `padded`.
     """
-    pairs, state = _pairs.Pairs(), initial(same, different, dtype)
+    pairs, state = _pairs.Pairs(), initial(same, different, dtype, axes)
     for layer in network:
         if isinstance(layer, Downsample):
             continue  # before any upsampling: "same" and "different" are all there is

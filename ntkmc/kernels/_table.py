@@ -22,29 +22,39 @@ from ntkmc.priors import IIDPrior
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Values between the pairs of positions that can be told apart along each axis."""
+    """Values between the pairs of positions that can be told apart along each axis.
 
-    values: Float[Array, "rows rows"]
+    Attributes
+    ----------
+    values : (rows,) * axes, as many axes as the image has.
+    pairs : of each axis.
+    """
+
+    values: Float[Array, "..."]
     pairs: _pairs.Pairs = dataclasses.field(metadata={"static": True})
 
     @classmethod
-    def build(cls, network: Sequential, prior: IIDPrior, kinds, dtype) -> tuple["Table", ...]:
+    def build(
+        cls, network: Sequential, prior: IIDPrior, kinds, dtype, axes: int = 2
+    ) -> tuple["Table", ...]:
         """Tables of these kinds, from one recursion."""
         _range.require_prior(prior.same, dtype)
-        pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype)
+        pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype, axes)
         phases = _recursion.pair_phases(pairs)
         values = {"ntk": lambda: state.ntk, "nngp": lambda: _recursion.nngp(state, phases)}
         return tuple(cls(_cropped(values[kind](), pairs.rows), pairs) for kind in kinds)
 
     def entries(self, pixels_a, pixels_b) -> Float[np.ndarray, "..."]:
-        """Values between pixels (rows, columns), broadcast against each other; on the host."""
+        """Values between pixels, one array an axis, broadcast against each other; on the host."""
         index = (self.pairs.row(a, b - a) for a, b in zip(pixels_a, pixels_b, strict=True))
         return np.asarray(self.values)[tuple(index)]
 
 
 def _cropped(values, rows):
     # On the host: JAX would compile a program for each size.
-    return values if len(values) == rows else jnp.asarray(np.asarray(values)[:rows, :rows])
+    if len(values) == rows:
+        return values
+    return jnp.asarray(np.asarray(values)[(slice(rows),) * values.ndim])
 
 
 def weighted_sum(tables: Sequence[Table], weights: Sequence[float]) -> Table:
@@ -62,7 +72,7 @@ def weighted_sum(tables: Sequence[Table], weights: Sequence[float]) -> Table:
 
 @jax.jit
 def _add(weight, values, index):
-    return jnp.asarray(weight, values.dtype) * values[index][:, index]
+    return jnp.asarray(weight, values.dtype) * _recursion.at(values, index)
 
 
 def stored(

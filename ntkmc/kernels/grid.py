@@ -15,7 +15,7 @@ from ntkmc import memory
 from ntkmc.architecture import Network, check, require_images, weighted_branches
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _axes, _files, _grid_recursion, _range
-from ntkmc.kernels.operator import Pixels, dense_matrix, rows_and_columns
+from ntkmc.kernels.operator import Pixels, coordinates, dense_matrix
 from ntkmc.kernels.periodic import Kernels, checked_dtype
 from ntkmc.priors import IIDPrior
 from ntkmc.progress import Progress
@@ -142,7 +142,7 @@ class GridKernel:
     def _place(self, pixels, name):
         rows, columns = (
             side if isinstance(side, jax.Array) else np.asarray(side)
-            for side in rows_and_columns(pixels, name)
+            for side in coordinates(pixels, name)
         )
         return rows * self.shape[1] + columns
 

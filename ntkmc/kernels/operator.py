@@ -8,16 +8,16 @@ from jax.typing import ArrayLike
 
 from ntkmc import memory
 
-Pixels = tuple[ArrayLike, ArrayLike]
-"""Pixels as two integer arrays (or numbers): rows and columns."""
+Pixels = tuple[ArrayLike, ...]
+"""Pixels as one integer array (or number) an axis: rows and columns, or three for a volume."""
 
 
 @runtime_checkable
 class KernelOperator(Protocol):
-    """A symmetric kernel between the pixels of an (H, W) grid, also a JAX pytree."""
+    """A symmetric kernel between the pixels of a grid, (H, W) mostly, also a JAX pytree."""
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Sides of the grid."""
         ...
 
@@ -28,7 +28,7 @@ class KernelOperator(Protocol):
 
     @property
     def diagonal(self) -> jax.Array:
-        """(H, W): K(x, x)."""
+        """K(x, x), of the shape of the grid."""
         ...
 
     @property
@@ -37,7 +37,7 @@ class KernelOperator(Protocol):
         ...
 
     def matvec(self, images: jax.Array) -> jax.Array:
-        """Kernel matrix times images (..., H, W)."""
+        """Kernel matrix times images (..., *shape)."""
         ...
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> jax.Array:
@@ -49,8 +49,8 @@ class KernelOperator(Protocol):
         ...
 
 
-def rows_and_columns(pixels: Pixels, name: str = "pixels") -> tuple[ArrayLike, ArrayLike]:
-    """The two of them, refused where they are not two, as a list of pairs is not.
+def coordinates(pixels: Pixels, name: str = "pixels", axes: int = 2) -> Pixels:
+    """One array an axis, refused where they are not as many, as a list of pairs is not.
 
     Raises
     ------
@@ -58,21 +58,26 @@ def rows_and_columns(pixels: Pixels, name: str = "pixels") -> tuple[ArrayLike, A
         Naming the argument and how to turn pairs into rows and columns.
     """
     try:
-        rows, columns = pixels
-    except (TypeError, ValueError):
+        sides = tuple(pixels)
+    except TypeError:
+        sides = ()
+    if len(sides) != axes:
         shape = getattr(pixels, "shape", None)
         was = f"{pixels!r:.60}" if shape is None else f"of shape {shape}"
+        wanted = "(rows, columns), two" if axes == 2 else f"one for each axis, {axes}"
+        each = ", ".join(f"p[:, {axis}]" for axis in range(axes))
         raise ValueError(
-            f"{name} was {was}; pass (rows, columns), two integer arrays: of an array p of pairs, "
-            "(p[:, 0], p[:, 1])"
-        ) from None
-    return rows, columns
+            f"{name} was {was}; pass {wanted} integer arrays: of an array p of "
+            f"{'pairs' if axes == 2 else 'positions'}, ({each})"
+        )
+    return sides
 
 
 def dense_matrix(kernel: KernelOperator, pixels_a: Pixels, pixels_b: Pixels) -> jax.Array:
     """Matrix of a kernel's entries between two lists of pixels, refused if it would not fit."""
-    pixels_a = rows_and_columns(pixels_a, "pixels_a")
-    pixels_b = rows_and_columns(pixels_b, "pixels_b")
+    axes = len(kernel.shape)
+    pixels_a = coordinates(pixels_a, "pixels_a", axes)
+    pixels_b = coordinates(pixels_b, "pixels_b", axes)
     sizes = np.size(pixels_a[0]), np.size(pixels_b[0])
     memory.require(
         (kernel.dtype.itemsize + 8) * sizes[0] * sizes[1],

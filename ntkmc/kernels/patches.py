@@ -11,7 +11,7 @@ from ntkmc import memory
 from ntkmc.architecture import Relu
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels.dense_ntk import KINDS, kernel_of_gap
-from ntkmc.kernels.operator import Pixels, dense_matrix, rows_and_columns
+from ntkmc.kernels.operator import Pixels, coordinates, dense_matrix
 from ntkmc.priors.patches import PatchPrior
 
 BLOCK_BYTES = 2**26  # of the kernel between a block of pixels and all others, in a product
@@ -95,8 +95,8 @@ class PatchKernel:
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between pixels (rows, columns), broadcast against each other."""
-        pixels_a = rows_and_columns(pixels_a, "pixels_a")
-        pixels_b = rows_and_columns(pixels_b, "pixels_b")
+        pixels_a = coordinates(pixels_a, "pixels_a")
+        pixels_b = coordinates(pixels_b, "pixels_b")
         return _entries(self, *pixels_a, *pixels_b)
 
     def within(self, points) -> Float[Array, "t s s"]:

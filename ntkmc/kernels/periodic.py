@@ -20,9 +20,9 @@ from ntkmc.architecture import (
     weighted_branches,
 )
 from ntkmc.architecture.layers import Shape
-from ntkmc.kernels import _blocks, _pairs
+from ntkmc.kernels import _blocks, _pairs, _recursion
 from ntkmc.kernels._table import Table, weighted_sum
-from ntkmc.kernels.operator import Pixels, dense_matrix, rows_and_columns
+from ntkmc.kernels.operator import Pixels, coordinates, dense_matrix
 from ntkmc.priors import IIDPrior, IIDUniform
 
 
@@ -62,17 +62,21 @@ class PeriodicKernel:
     kernel). It is a JAX pytree and a linear operator; the n x n matrix is never formed unless
     `dense` is asked for it.
 
+    An image has any number of axes: one for signals, three for volumes or films, on which a network
+    has the same filters and factors along each.
+
     Attributes
     ----------
-    table : (rows, rows) kernel between the pairs of positions that can be told apart along each
+    table : (rows,) * axes, kernel between the pairs of positions that can be told apart along each
         axis.
-    folded : (4, h, w) matrices of the near part, see `matvec`.
-    far : (Q^2, Q^2) value for pixels that never met, by phase; Q = 1 without bilinear upsampling.
-    shape : (H, W), the torus.
+    folded : (2^axes, h, w) matrices of the near part, see `matvec`.
+    far : (Q^axes, Q^axes) value for pixels that never met, by phase; Q = 1 without bilinear
+        upsampling.
+    shape : sides of the torus, (H, W) of a picture.
     """
 
-    table: Float[Array, "rows rows"]
-    folded: Float[Array, "4 phases window"]
+    table: Float[Array, "..."]
+    folded: Float[Array, "sectors phases window"]
     far: Float[Array, "far_phases far_phases"]
     shape: Shape = dataclasses.field(metadata={"static": True})
     pairs: _pairs.Pairs = dataclasses.field(metadata={"static": True})
@@ -92,7 +96,8 @@ class PeriodicKernel:
         ----------
         network : `Sequential` of circular convolutions, activations, subsamplings, upsamplings;
             or `Parallel` ones.
-        shape : (H, W) of the torus; see `padded_shape` for the smallest one that holds an image.
+        shape : sides of the torus, (H, W) of a picture; see `padded_shape` for the smallest one
+            that holds an image.
         prior : feature prior with independent entries (`same` is C1, `different` is C2).
         kind : "ntk" or "nngp".
         dtype : "float32" or "float64".
@@ -123,7 +128,7 @@ class PeriodicKernel:
     def of_table(cls, table: Table, shape: Shape) -> "PeriodicKernel":
         """The kernel that a table holds the values of, on a torus that it fits."""
         folded, far = _operator(table.values, table.pairs)
-        return cls(table.values, folded, far, (shape[0], shape[1]), table.pairs)
+        return cls(table.values, folded, far, tuple(shape), table.pairs)
 
     @property
     def dtype(self) -> np.dtype:
@@ -135,32 +140,33 @@ class PeriodicKernel:
         """Bytes the kernel occupies; does not grow with the image."""
         return self.table.nbytes + self.folded.nbytes + self.far.nbytes
 
-    def matvec(self, images: Float[Array, "... H W"]) -> Float[Array, "... H W"]:
-        """Apply the kernel matrix to one image or a stack of them.
+    def matvec(self, images: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Apply the kernel matrix to one image, of the shape of the torus, or a stack of them.
 
         The near part, one matrix product over blocks, is computed in the kernel's dtype; the far
         part, a sum over the whole image, in the images' own, so that float64 images are
         accumulated in float64.
         """
-        if images.shape[-2:] != self.shape:
+        axes = len(self.shape)
+        if images.shape[-axes:] != self.shape:
+            count = "two" if axes == 2 else axes
             raise ValueError(
-                f"images have shape {images.shape}; the last two sides must be {self.shape}"
+                f"images have shape {images.shape}; the last {count} sides must be {self.shape}"
             )
         stack = images.reshape(-1, *self.shape)
         near = _blocks.near_matvec(self.folded, stack, self.pairs)
         return _add_far(near, self.far, images, self.pairs.far_period)
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
-        """Kernel between pixels (rows, columns), broadcast against each other, modulo the torus."""
-        pixels_a = rows_and_columns(pixels_a, "pixels_a")
-        pixels_b = rows_and_columns(pixels_b, "pixels_b")
+        """Kernel between pixels, an array an axis, broadcast together, modulo the torus."""
+        pixels_a = coordinates(pixels_a, "pixels_a", len(self.shape))
+        pixels_b = coordinates(pixels_b, "pixels_b", len(self.shape))
         return _entries(self.table, self.pairs, self.shape, pixels_a, pixels_b)
 
     @property
-    def diagonal(self) -> Float[Array, "H W"]:
+    def diagonal(self) -> Float[Array, "..."]:
         """K(x, x) of every pixel."""
-        rows, columns = (np.arange(side) for side in self.shape)
-        pixels = (rows[:, None], columns[None, :])
+        pixels = np.ix_(*map(np.arange, self.shape))
         return self.entries(pixels, pixels)
 
     @property
@@ -179,13 +185,13 @@ class PeriodicKernel:
         spread = np.linalg.solve(far + rounding * np.eye(len(far)), np.ones(len(far)))
         return float(max(1 / spread.sum() - rounding, 0.0))
 
-    def row(self, pixel: tuple[int, int]) -> Float[Array, "H W"]:
+    def row(self, pixel: tuple[int, ...]) -> Float[Array, "..."]:
         """K(pixel, x) for every pixel x: a heat map."""
-        rows, columns = (np.arange(side) for side in self.shape)
-        return self.entries(rows_and_columns(pixel, "pixel"), (rows[:, None], columns[None, :]))
+        everywhere = np.ix_(*map(np.arange, self.shape))
+        return self.entries(coordinates(pixel, "pixel", len(self.shape)), everywhere)
 
     def dense(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "a b"]:
-        """Kernel matrix between two lists of pixels, each (rows, columns) of one dimension.
+        """Kernel matrix between two lists of pixels, each an array of one dimension an axis.
 
         Raises
         ------
@@ -206,25 +212,26 @@ class PeriodicKernel:
                     f"shape was {shape}; sides must be multiples of {self.pairs.period}, "
                     f"at least {self.pairs.side}"
                 )
-        return dataclasses.replace(self, shape=(shape[0], shape[1]))
+        return dataclasses.replace(self, shape=tuple(shape))
 
 
 def _build(network, shape, prior, kinds, dtype):
     dtype = checked_dtype(dtype)
     pairs = _walk(network)
-    check(network, shape, image_to_image=True)
+    axes = len(shape)
+    check(network, shape, image_to_image=True, axes=axes)
     if tuple(shape) != padded_shape(network, shape):
         raise ValueError(
             f"shape was {tuple(shape)}; on so small a torus pixels meet around the edge: "
             f"pass {padded_shape(network, shape)}, which padded_shape(network, shape) tells"
         )
     memory.require(
-        predicted_bytes(network, dtype),
-        f"the kernel of this network (a {pairs.rows} x {pairs.rows} table)",
+        predicted_bytes(network, dtype, axes),
+        f"the kernel of this network (a {' x '.join([str(pairs.rows)] * axes)} table)",
         "use fewer levels, nearest upsampling or float32",
     )
     weights, branches = zip(*weighted_branches(network), strict=True)
-    tables = (Table.build(branch, prior, kinds, dtype) for branch in branches)
+    tables = (Table.build(branch, prior, kinds, dtype, axes) for branch in branches)
     return [
         PeriodicKernel.of_table(weighted_sum(of_kind, weights), shape)
         for of_kind in zip(*tables, strict=True)
@@ -283,26 +290,26 @@ def padded_shape(network: Network, shape: Shape) -> Shape:
     """The smallest torus for this network that holds an image of `shape`."""
     pairs = _walk(network)
     multiple = math.lcm(network.side_multiple, pairs.period)
-    height, width = (-(-max(side, pairs.side) // multiple) * multiple for side in shape)
-    return height, width
+    return tuple(-(-max(side, pairs.side) // multiple) * multiple for side in shape)
 
 
-def predicted_bytes(network: Network, dtype="float32") -> int:
+def predicted_bytes(network: Network, dtype="float32", axes: int = 2) -> int:
     """Bytes that building the kernel needs at its largest moment: five tables, then the folds."""
     pairs = _walk(network)
-    table = pairs.rows**2
-    return int(np.dtype(dtype).itemsize * (5 * table + math.prod(_blocks.folded_shape(pairs))))
+    folds = math.prod(_blocks.folded_shape(pairs, axes))
+    return int(np.dtype(dtype).itemsize * (5 * pairs.rows**axes + folds))
 
 
 @functools.partial(jax.jit, static_argnames="period")
 def _add_far(near, far, images, period):
-    """The near part of a product with images (..., H, W), and the far part."""
-    n, height, width = near.shape
-    blocks = images.reshape(n, height // period, period, width // period, period)
-    sums = blocks.sum(axis=(1, 3)).reshape(n, -1)
+    """The near part of a product with images (..., *sides), and the far part."""
+    n, *sides = near.shape
+    counts = [side // period for side in sides]
+    blocks = images.reshape(n, *(part for count in counts for part in (count, period)))
+    sums = blocks.sum(axis=tuple(range(1, blocks.ndim, 2))).reshape(n, -1)
     # A GPU's default would be ten bits of the numbers.
     spread = jnp.matmul(sums, far.astype(images.dtype), precision=jax.lax.Precision.HIGHEST)
-    spread = jnp.tile(spread.reshape(n, period, period), (1, height // period, width // period))
+    spread = jnp.tile(spread.reshape(n, *(period for _ in sides)), (1, *counts))
     return (near.astype(images.dtype) + spread).reshape(images.shape)
 
 
@@ -312,7 +319,7 @@ def _entries(table, pairs, shape, pixels_a, pixels_b):
     for a, b, side in zip(pixels_a, pixels_b, shape, strict=True):
         d = (jnp.asarray(b) - a + side // 2) % side - side // 2
         index.append(pairs.row(jnp.asarray(a), d, jnp))
-    return table[index[0], index[1]]
+    return table[tuple(index)]
 
 
 @functools.partial(jax.jit, static_argnames="pairs")
@@ -320,9 +327,11 @@ def _operator(table, pairs):
     """What `matvec` needs: the near part folded, and the far values by phase."""
     x, d = pairs.members()
     far_row = pairs.far_row(x[: pairs.near], d[: pairs.near])
-    near = table[: pairs.near, : pairs.near] - table[far_row][:, far_row]
-    phases = np.arange(pairs.far_period)
+    axes, q = table.ndim, pairs.far_period
+    near = table[(slice(pairs.near),) * axes] - _recursion.at(table, far_row)
+    phases = np.arange(q)
     rows = pairs.far_row(phases[:, None], phases[None, :] - phases[:, None]).ravel()
-    q = pairs.far_period
-    far = table[rows][:, rows].reshape(q, q, q, q).transpose(0, 2, 1, 3).reshape(q * q, q * q)
+    far = _recursion.at(table, rows).reshape((q, q) * axes)
+    order = (*range(0, 2 * axes, 2), *range(1, 2 * axes, 2))
+    far = far.transpose(order).reshape(q**axes, q**axes)
     return _blocks.fold_table(near, pairs), far

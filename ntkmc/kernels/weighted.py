@@ -89,10 +89,13 @@ class WeightedKernel:
 
 
 def between(kernel, points) -> Float[Array | np.ndarray, "t s s"]:
-    """What has `within` or `entries`, between all pairs of each of t sets of pixels (t, s, 2)."""
+    """What has `within` or `entries`, between all pairs of each of t sets of pixels.
+
+    `points` are (t, s, axes), two for rows and columns.
+    """
     if hasattr(kernel, "within"):
         return kernel.within(points)
-    rows, columns = points[..., 0], points[..., 1]
+    sides = [points[..., axis] for axis in range(points.shape[-1])]
     return kernel.entries(
-        (rows[:, :, None], columns[:, :, None]), (rows[:, None, :], columns[:, None, :])
+        tuple(side[:, :, None] for side in sides), tuple(side[:, None, :] for side in sides)
     )

@@ -52,6 +52,6 @@ class Balanced:
 
 @jax.jit
 def _constant(system):
-    ones = jnp.ones((len(system.layout.rows), 1), jnp.float64)
+    ones = jnp.ones((len(system.layout.pixels[0]), 1), jnp.float64)
     image = system.apply_exactly(ones)
     return image, jnp.sum(image)

@@ -1,5 +1,7 @@
 """Pixels from coarse to fine, and the nearest ones: earlier than each, beyond a radius, of any."""
 
+import math
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -16,13 +18,13 @@ def coarse_to_fine(n: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(n)
 
 
-def nearest_earlier(pixels: np.ndarray, shape: tuple[int, int], m: int) -> np.ndarray:
+def nearest_earlier(pixels: np.ndarray, shape: tuple[int, ...], m: int) -> np.ndarray:
     """The m nearest pixels among those before each one, on a torus.
 
     Parameters
     ----------
-    pixels : (n, 2) rows and columns, in order.
-    shape : (H, W) of the torus.
+    pixels : (n, axes), rows and columns of a picture, in order.
+    shape : sides of the torus.
     m : how many.
 
     Returns
@@ -54,23 +56,24 @@ def _by_tree(pixels, shape, low, high, m):
 
 
 def _by_spiral(pixels, rank, low, high, m):
-    height, width = rank.shape
-    n = len(pixels)
+    n, axes = pixels.shape
     found = np.full((high - low, m), n, np.int32)
     todo = np.arange(low, high)
     look = 1.3 * m * rank.size / low
     while todo.size:
-        reach = int(np.sqrt(look / np.pi)) + 1
-        rows, columns = _disc(min(reach, (height - 1) // 2), min(reach, (width - 1) // 2), reach)
+        reach = int((look / _unit_ball(axes)) ** (1 / axes)) + 1
+        offsets = _ball([min(reach, (side - 1) // 2) for side in rank.shape], reach)
         short = []
-        for part in np.array_split(todo, -(-todo.size * len(rows) // CHUNK)):
-            at = ((pixels[part, :1] + rows) % height) * width + (pixels[part, 1:] + columns) % width
+        for part in np.array_split(todo, -(-todo.size * len(offsets[0]) // CHUNK)):
+            at = 0
+            for axis, (offset, side) in enumerate(zip(offsets, rank.shape, strict=True)):
+                at = at * side + (pixels[part, axis, None] + offset) % side
             ranks = rank.ravel()[at]
             found[part - low] = _first_wanted(ranks < part[:, None], ranks, m, n)
             short.append(part[found[part - low, -1] == n])
         todo = np.concatenate(short)
         look *= 4
-        if reach >= max(height, width) // 2:
+        if reach >= max(rank.shape) // 2:
             break  # the whole torus was looked at
     return found
 
@@ -85,7 +88,7 @@ def nearest_beyond(pixels, shape, targets, radius, m) -> np.ndarray:
     rank = np.pad(_ranks(pixels, shape), ((0, height), (0, width)), constant_values=n)
     # Where no neighbour is within this there are fewer.
     reach = radius.max() + 8 * np.sqrt(m * height * width / n)
-    rows, columns = _disc(min(int(reach), height - 1), min(int(reach), width - 1), reach)
+    rows, columns = _ball((min(int(reach), height - 1), min(int(reach), width - 1)), reach)
     starts = np.searchsorted(np.hypot(rows, columns), radius - 1e-9)
     # After the last offset one that leads beside the image.
     rows, columns = np.append(rows, height), np.append(columns, width)
@@ -103,17 +106,22 @@ def nearest_beyond(pixels, shape, targets, radius, m) -> np.ndarray:
 def _ranks(pixels, shape):
     """Which pixel stands where, n for none."""
     rank = np.full(shape, len(pixels), np.int32)
-    rank[pixels[:, 0], pixels[:, 1]] = np.arange(len(pixels))
+    rank[tuple(pixels.T)] = np.arange(len(pixels))
     return rank
 
 
-def _disc(reach_y, reach_x, radius):
-    """Offsets within the radius, nearest first, without the centre."""
-    rows, columns = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
-    square = rows**2 + columns**2
+def _unit_ball(axes):
+    """Volume of a ball of radius one: pi for a disc."""
+    return math.pi ** (axes / 2) / math.gamma(axes / 2 + 1)
+
+
+def _ball(reaches, radius):
+    """Offsets along each axis within a radius, nearest first, without the centre."""
+    offsets = np.mgrid[tuple(slice(-reach, reach + 1) for reach in reaches)]
+    square = np.sum(offsets**2, axis=0).ravel()
     inside = np.flatnonzero((square > 0) & (square <= radius**2))
-    order = inside[np.argsort(square.ravel()[inside], kind="stable")]
-    return rows.ravel()[order], columns.ravel()[order]
+    order = inside[np.argsort(square[inside], kind="stable")]
+    return tuple(offset.ravel()[order] for offset in offsets)
 
 
 def _first_wanted(wanted, candidates, m, missing):
@@ -132,7 +140,7 @@ class NeighbourSearch:
     Nearest on the torus; for a `GridKernel`, which need not decay with distance, most correlated.
     """
 
-    def __init__(self, kernel: KernelOperator, pixels: tuple[np.ndarray, np.ndarray]):
+    def __init__(self, kernel: KernelOperator, pixels: tuple[np.ndarray, ...]):
         self._kernel = kernel
         self._tree = None
         self._pixels = np.stack(pixels, axis=1)
@@ -142,7 +150,7 @@ class NeighbourSearch:
             self._tree = cKDTree(self._pixels, boxsize=kernel.shape)
 
     def __call__(self, targets: np.ndarray, m: int) -> np.ndarray:
-        """(t, m) indices of observed pixels, nearest to each target (t, 2) first; n for none."""
+        """(t, m) indices of observed pixels, nearest to each target (t, axes) first; n for none."""
         if self._tree is None:
             parts = np.array_split(targets, -(-len(targets) * len(self._pixels) // CHUNK))
             return np.concatenate([self._by_correlation(part, m) for part in parts])

@@ -14,22 +14,21 @@ from ntkmc.kernels.operator import KernelOperator
 class _Layout:
     """Between vectors over pixels and images, by gathers (scatters are slow on a CPU)."""
 
-    rows: jax.Array
-    columns: jax.Array
-    places: jax.Array  # (H, W): which pixel stands there, n for none
+    pixels: tuple[jax.Array, ...]
+    places: jax.Array  # of the shape of the grid: which pixel stands there, n for none
 
     @classmethod
     def of(cls, pixels, shape):
         places = np.full(shape, len(pixels[0]), np.int32)
         places[pixels] = np.arange(len(pixels[0]))
-        return cls(*jax.device_put((*pixels, places)))
+        return cls(*jax.device_put((tuple(pixels), places)))
 
     def image(self, vectors):
         padded = jnp.concatenate([vectors, jnp.zeros_like(vectors[:1])])
         return jnp.moveaxis(jnp.take(padded, self.places, axis=0, mode="clip"), -1, 0)
 
     def vector(self, images):
-        return images[:, self.rows, self.columns].T
+        return images[(slice(None), *self.pixels)].T
 
 
 @jax.tree_util.register_dataclass
@@ -43,7 +42,7 @@ class System:
 
     @classmethod
     def of(cls, kernel: KernelOperator, pixels, shift: float) -> "System":
-        """The system on `pixels`, (rows, columns)."""
+        """The system on `pixels`, an array an axis."""
         return cls(kernel, _Layout.of(pixels, kernel.shape), jnp.asarray(shift))
 
     def apply(self, vectors):

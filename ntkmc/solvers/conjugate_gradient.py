@@ -109,7 +109,7 @@ class Preconditioned:
 
     solver: ConjugateGradient
     kernel: KernelOperator
-    pixels: tuple[np.ndarray, np.ndarray]
+    pixels: tuple[np.ndarray, ...]
     shift: float
     system: System
     factor: Balanced

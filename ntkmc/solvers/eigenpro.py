@@ -315,7 +315,7 @@ def _epoch(system, factor, rate, weights, residual, batches):
     shift, rate, residual = (
         jnp.asarray(value, kernel.dtype) for value in (system.shift, rate, residual)
     )
-    points = layout.rows, layout.columns
+    points = layout.pixels
     matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
     def step(change, batch):

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from ntkmc.kernels.operator import KernelOperator, Pixels, rows_and_columns
+from ntkmc.kernels.operator import KernelOperator, Pixels, coordinates
 from ntkmc.progress import Progress
 
 
@@ -72,24 +72,24 @@ class Solver(Protocol):
         ...
 
 
-def check_pixels(pixels: Pixels, kernel: KernelOperator) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels as two int32 arrays of one dimension, inside the kernel's grid."""
-    rows, columns = (np.asarray(side) for side in rows_and_columns(pixels))
-    if rows.ndim != 1 or rows.shape != columns.shape or not rows.size:
+def check_pixels(pixels: Pixels, kernel: KernelOperator) -> tuple[np.ndarray, ...]:
+    """Pixels as an int32 array of one dimension for each axis, inside the kernel's grid."""
+    axes = len(kernel.shape)
+    sides = [np.asarray(side) for side in coordinates(pixels, axes=axes)]
+    if sides[0].ndim != 1 or len({side.shape for side in sides}) > 1 or not sides[0].size:
+        shapes = " and ".join(str(side.shape) for side in sides)
+        names = "rows and columns" if axes == 2 else f"{axes} arrays"
         raise ValueError(
-            f"pixels have shapes {rows.shape} and {columns.shape}; expected rows and columns, "
-            "as many of each, at least one"
+            f"pixels have shapes {shapes}; expected {names}, as many of each, at least one"
         )
-    for name, side, limit in (
-        ("rows", rows, kernel.shape[0]),
-        ("columns", columns, kernel.shape[1]),
-    ):
+    each = ["rows", "columns"] if axes == 2 else [f"coordinates {axis}" for axis in range(axes)]
+    for name, side, limit in zip(each, sides, kernel.shape, strict=True):
         if side.min() < 0 or side.max() >= limit:
             raise ValueError(
                 f"pixel {name} go from {side.min()} to {side.max()}; "
                 f"the kernel has 0 to {limit - 1}"
             )
-    return rows.astype(np.int32), columns.astype(np.int32)
+    return tuple(side.astype(np.int32) for side in sides)
 
 
 def check_values(values, n: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0, common=0.0) -> Spars
     Parameters
     ----------
     kernel : operator with `entries` and `shape`.
-    pixels : (rows, columns), int32 of shape (n,).
+    pixels : an array an axis, (rows, columns) of a picture, int32 of shape (n,).
     shift : added to the diagonal.
     neighbours : m; the cost of building grows with its square to cube, that of applying in
         proportion.
@@ -87,9 +87,9 @@ def build(kernel, pixels, shift=0.0, neighbours=32, seed=0, common=0.0) -> Spars
     values = _factorise(kernel, ordered, columns, shift, common)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
-        row, column = ordered[bad[0]]
         raise SingularKernelError(
-            f"the kernel of pixel ({row}, {column}) and its {near.shape[1]} neighbours is not "
+            f"the kernel of pixel {tuple(ordered[bad[0]].tolist())} and its {near.shape[1]} "
+            f"neighbours is not "
             f"positive definite ({bad.size} of {n} pixels): pass a larger ridge, for instance "
             "1e-4, or use a network with an activation "
             "after its last upsampling"
@@ -106,9 +106,8 @@ def _factorise(kernel, ordered, columns, shift, common):
     padding = np.full((-n % size, width), n, np.int32)
     batches = np.concatenate([columns, padding]).reshape(-1, size, width)
     with enable_x64():
-        values = _local_factors(
-            kernel, np.append(ordered, [[0, 0]], axis=0).astype(np.int32), batches, shift, common
-        )
+        and_padding = np.pad(ordered, ((0, 1), (0, 0))).astype(np.int32)
+        values = _local_factors(kernel, and_padding, batches, shift, common)
     return np.asarray(values).reshape(-1, width)[:n]
 
 

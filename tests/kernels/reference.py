@@ -1,5 +1,6 @@
 """The kernel recursion over all pairs of pixels, in float64 NumPy: what fast kernels must equal."""
 
+import itertools
 import math
 
 import numpy as np
@@ -26,25 +27,28 @@ def _axis_matrix(layer, side, circular):
 
 
 def _resample(kernel, layer, circular):
-    rows, columns = (_axis_matrix(layer, side, circular) for side in kernel.shape[:2])
-    return np.einsum("ai,bj,ijkl,ck,dl->abcd", rows, columns, kernel, rows, columns, optimize=True)
+    axes = kernel.ndim // 2
+    for axis in range(2 * axes):
+        matrix = _axis_matrix(layer, kernel.shape[axis], circular)
+        kernel = np.moveaxis(np.tensordot(matrix, kernel, axes=(1, axis)), 0, axis)
+    return kernel
 
 
 def _convolve(kernel, layer):
-    reach = layer.filter_size // 2
+    reach, axes = layer.filter_size // 2, kernel.ndim // 2
     mode = {"circular": "wrap", "same": "constant", "reflect": "reflect"}[layer.padding]
     padded = np.pad(kernel, reach, mode=mode)
     total = np.zeros_like(kernel)
-    for a in range(layer.filter_size):
-        for b in range(layer.filter_size):
-            height, width = (slice(s, s + n) for s, n in zip((a, b), kernel.shape[:2], strict=True))
-            total += padded[height, width, height, width]
-    return total / layer.filter_size**2
+    for tap in itertools.product(range(layer.filter_size), repeat=axes):
+        moved = [slice(s, s + n) for s, n in zip(2 * tap, kernel.shape, strict=True)]
+        total += padded[tuple(moved)]
+    return total / layer.filter_size**axes
 
 
 def _activate(nngp, layer):
-    var = np.einsum("ijij->ij", nngp)
-    va, vb = var[:, :, None, None], var[None, None]
+    shape = nngp.shape[: nngp.ndim // 2]
+    var = np.diagonal(nngp.reshape(math.prod(shape), -1)).reshape(shape)
+    va, vb = var.reshape(shape + (1,) * len(shape)), var
     if isinstance(layer, Identity):
         return nngp, np.ones_like(nngp)
     if isinstance(layer, Erf):
@@ -64,22 +68,22 @@ def _activate(nngp, layer):
 
 
 def grid_kernels(network, shape, same, different):
-    """NNGP and NTK as (H, W, H, W) arrays, without using periodicity."""
-    pixels = shape[0] * shape[1]
+    """NNGP and NTK as arrays of the shape twice, (H, W, H, W), without using periodicity."""
+    pixels = math.prod(shape)
     covariance = np.full((pixels, pixels), float(different))
     np.fill_diagonal(covariance, same)
     return kernels_of(network, covariance.reshape(*shape, *shape))
 
 
 def kernels_of(network, covariance):
-    """NNGP and NTK as (H, W, H, W) arrays from the input's covariance, of that shape."""
+    """NNGP and NTK of that shape from the input's covariance, (H, W, H, W) or of other axes."""
     nngp, ntk = covariance, np.zeros_like(covariance)
     for layer in network:
         if isinstance(layer, Conv):
             nngp = _convolve(nngp, layer)
             ntk = _convolve(ntk, layer) + nngp
-            step = slice(None, None, layer.stride)
-            nngp, ntk = nngp[step, step, step, step], ntk[step, step, step, step]
+            step = (slice(None, None, layer.stride),) * nngp.ndim
+            nngp, ntk = nngp[step], ntk[step]
         elif isinstance(layer, Downsample | Upsample):
             nngp, ntk = (_resample(k, layer, network.is_circular) for k in (nngp, ntk))
         else:
