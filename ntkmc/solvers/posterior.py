@@ -146,7 +146,7 @@ def nearest(
     ----------
     kernel : operator with `entries` and `shape`. The nearest pixels of a `GridKernel` are those
         most correlated with the target, because such a kernel need not decay with distance.
-    pixels : (rows, columns), each (n,), observed.
+    pixels : (rows, columns), each (n,), observed; of signals and volumes, an array an axis.
     values : (n,) or (n, k) at these.
     targets : (rows, columns), each (t,).
     shift : tau, what the ridge adds to the diagonal (`solvers.result.shift_of`).
@@ -187,9 +187,9 @@ def nearest(
         found.surprise[some] = its.surprise
     bad = np.flatnonzero(~np.isfinite(found.variance))
     if bad.size:
-        row, column = targets[0][bad[0]], targets[1][bad[0]]
+        first = tuple(int(side[bad[0]]) for side in targets)
         raise SingularKernelError(
-            f"the kernel of the {m} pixels nearest to ({row}, {column}) is not positive definite "
+            f"the kernel of the {m} pixels nearest to {first} is not positive definite "
             f"({bad.size} of {total} pixels): pass a larger ridge, for instance 1e-4"
         )
     return found

@@ -7,7 +7,16 @@ import pytest
 from solvers.problems import Indefinite, kernel, pixels, singular_kernel, values
 
 from ntkmc import memory
-from ntkmc.solvers import Cholesky, ConjugateGradient, Prepared, SingularKernelError, Solver
+from ntkmc.architecture import autoencoder
+from ntkmc.kernels import PeriodicKernel
+from ntkmc.solvers import (
+    Cholesky,
+    ConjugateGradient,
+    Prepared,
+    SingularKernelError,
+    Solver,
+    posterior,
+)
 
 SOLVERS = [Cholesky, ConjugateGradient]
 
@@ -45,6 +54,29 @@ def test_solves_the_regularised_system(solver, ridge, dtype, known_to, x64):
     np.testing.assert_allclose(residual.max(), result.relative_residual, rtol=1e-3, atol=known_to)
     assert result.weights.dtype == np.float64
     assert result.seconds > 0
+
+
+@pytest.mark.parametrize("shape", [(256,), (8, 12, 16)])
+def test_signals_and_volumes(shape):
+    """Both solvers, and some other pixels from all that are observed, against a dense solution."""
+    built = PeriodicKernel.build(autoencoder(2), shape)
+    mask = np.random.default_rng(0).random(shape) < 0.3
+    where, there = np.nonzero(mask), tuple(side[::50] for side in np.nonzero(~mask))
+    right = values(mask.sum())
+    weights = np.linalg.solve(dense(built, where), right)
+    for solver in SOLVERS:
+        result = solver(rtol=1e-7).prepare(built, where).solve(right)
+        assert result.iterations <= 30
+        scale = abs(weights).max()
+        np.testing.assert_allclose(result.weights, weights, rtol=0, atol=1e-4 * scale)
+    expected = np.asarray(built.dense(there, where), np.float64) @ weights
+    found = posterior.nearest(built, where, right, there, neighbours=int(mask.sum()))
+    np.testing.assert_allclose(found.mean, expected, atol=1e-3)
+    outside = (np.array([shape[0]]), *(np.array([0]) for _ in shape[1:]))
+    with pytest.raises(ValueError, match=f"coordinates 0 go from {shape[0]} to {shape[0]}"):
+        Cholesky().prepare(built, outside)
+    with pytest.raises(ValueError, match=f"pass one for each axis, {len(shape)} integer arrays"):
+        Cholesky().prepare(built, (*where, where[0]))
 
 
 @pytest.mark.slow

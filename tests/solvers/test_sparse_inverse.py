@@ -17,7 +17,7 @@ def distances(pixels, shape):
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
-@pytest.mark.parametrize("shape", [(24, 40), (33, 17)])
+@pytest.mark.parametrize("shape", [(24, 40), (33, 17), (300,), (9, 12, 8)])
 def test_neighbours_are_the_nearest_earlier_ones(shape, share):
     rng = np.random.default_rng(0)
     where = np.argwhere(rng.random(shape) < share)
