@@ -47,9 +47,12 @@ _WITH_ALPHA = {"1": "LA", "L": "LA"}
 _PNG_HEADER = 26  # bytes: signature, length, "IHDR", width, height, then bit depth and colour type
 
 
-def keep_observed(image: np.ndarray, mask: Bool[np.ndarray, "H W"], otherwise=0) -> np.ndarray:
-    """The image (H, W) or (H, W, C) where the mask is True, ``otherwise`` where it is not."""
-    return np.where(mask.reshape(mask.shape + (1,) * (image.ndim - 2)), image, otherwise)
+def keep_observed(image: np.ndarray, mask: Bool[np.ndarray, "..."], otherwise=0) -> np.ndarray:
+    """The image where the mask is True, ``otherwise`` where it is not.
+
+    (H, W) or (H, W, C), the mask (H, W); a volume has more axes, and as many has its mask.
+    """
+    return np.where(mask.reshape(mask.shape + (1,) * (image.ndim - mask.ndim)), image, otherwise)
 
 
 def read_image(path: str | Path) -> Pixels:

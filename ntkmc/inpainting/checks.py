@@ -5,24 +5,34 @@ import numbers
 import numpy as np
 
 from ntkmc.architecture import Parallel, Sequential
-from ntkmc.kernels import GridKernel
+from ntkmc.kernels import GridKernel, covers
 from ntkmc.priors import IIDPrior
 from ntkmc.solvers.result import check_ridge, check_rtol
 
+CHANNELS = 4  # of a picture, at most
 
-def check_image(image) -> np.ndarray:
-    """The image as an array (H, W) or (H, W, C) of integers or floats."""
+
+def check_image(image, axes: int) -> np.ndarray:
+    """The image as an array of integers or floats with so many axes, or one more for channels."""
     image = np.asarray(image)
-    if image.ndim not in (2, 3) or 0 in image.shape:
-        raise ValueError(f"image has shape {image.shape}; expected (H, W) or (H, W, channels)")
+    if image.ndim not in (axes, axes + 1) or 0 in image.shape:
+        wanted = f"{axes} axes as its mask has, or one more"
+        if axes == 2:
+            wanted = "(H, W) or (H, W, channels)"
+        raise ValueError(f"image has shape {image.shape}; expected {wanted}")
+    if axes == image.ndim == 3 and image.shape[2] <= CHANNELS:
+        raise ValueError(
+            f"the mask has three axes and the image has shape {image.shape}: if the last are "
+            "channels, pass a mask (H, W) of pixels; a volume has more than four slices"
+        )
     if not (np.issubdtype(image.dtype, np.floating) or np.issubdtype(image.dtype, np.integer)):
         raise ValueError(f"image has dtype {image.dtype}; expected an integer or floating type")
     return image
 
 
-def check_mask(mask, image) -> np.ndarray:
-    """The mask as booleans (H, W), by default True where the image is not NaN."""
-    size = image.shape[:2]
+def check_mask(mask, image, axes: int) -> np.ndarray:
+    """The mask as booleans, by default True where the image is not NaN in any channel."""
+    size = image.shape[:axes]
     finite = np.isfinite(image).reshape(*size, -1)
     if mask is None:
         if np.isinf(image).any():
@@ -42,15 +52,15 @@ def check_mask(mask, image) -> np.ndarray:
         raise ValueError("nothing is missing: the mask is True everywhere (True means observed)")
     wrong = mask & ~finite.all(axis=-1)
     if wrong.any():
-        row, column = np.argwhere(wrong)[0]
+        first = tuple(np.argwhere(wrong)[0].tolist())
         raise ValueError(
-            f"{int(wrong.sum())} observed pixels are not finite, the first at ({row}, {column}): "
-            "mask them out"
+            f"{int(wrong.sum())} observed pixels are not finite, the first at {first}: mask them "
+            "out"
         )
     return mask
 
 
-def check_settings(network, prior, ridge, rtol, margin: int | None, kernel):
+def check_settings(network, prior, ridge, rtol, margin: int | None, kernel, axes: int):
     """Refuse what would only be noticed in the middle of the work, or never."""
     named = isinstance(network, str) and network == "auto"
     if not (network is None or named or isinstance(network, Sequential | Parallel)):
@@ -64,6 +74,19 @@ def check_settings(network, prior, ridge, rtol, margin: int | None, kernel):
             f"prior was a {type(prior).__name__} of shape {np.shape(prior)}; pass features "
             "(channels, H, W), a prior with independent entries, such as IIDUniform(0, 0.1), or "
             "'image'"
+        )
+    if axes != 2 and not (
+        isinstance(prior, IIDPrior) and kernel is None and not isinstance(network, str)
+    ):
+        raise ValueError(
+            f"the mask has {axes} axes; networks are chosen, features and priors made of the image "
+            "used, for pictures with two: pass network=autoencoder(3), and leave prior and kernel "
+            "out"
+        )
+    if axes != 2 and network is not None and not covers(network):
+        raise ValueError(
+            f"the mask has {axes} axes, and the network no PeriodicKernel, the only one for these: "
+            "pass one of circular convolutions, such as autoencoder(3)"
         )
     if ridge is not None:
         check_ridge(ridge)

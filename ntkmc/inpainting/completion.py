@@ -27,12 +27,12 @@ class Completed:
 
     Attributes
     ----------
-    image : (H, W, C), observed pixels as the regression has them.
+    image : observed pixels as the regression has them.
     solve : None where every pixel is solved for on its own.
     uncertainty, image_prior : where asked for.
     """
 
-    image: Float[np.ndarray, "H W *C"]
+    image: Float[np.ndarray, "..."]
     solve: SolveResult | None
     uncertainty: Uncertainty | None
     image_prior: ImagePrior | None
@@ -40,8 +40,8 @@ class Completed:
 
 def complete(
     kernel,
-    image: Float[np.ndarray, "H W *C"],
-    mask: Bool[np.ndarray, "H W"],
+    image: Float[np.ndarray, "..."],
+    mask: Bool[np.ndarray, "..."],
     solver: Solver,
     prior: ImagePrior | None,
     *,
@@ -72,7 +72,9 @@ def complete(
         completed, known, solve, used = complete_again(
             kernel, image, mask, used, first, ~mask, solver=exact, progress=progress
         )
-        uncertainty = of_neighbours(mask, image.shape[2:], known, used) if return_std else None
+        uncertainty = (
+            of_neighbours(mask, image.shape[mask.ndim :], known, used) if return_std else None
+        )
         return Completed(completed, solve, uncertainty, used)
     completed, solve, uncertainty = solve_positions(kernel, image, mask, solver, return_std, clock)
     if holes is None:
@@ -96,12 +98,12 @@ def complete(
         std, noise, variance = uncertainty.std.copy(), uncertainty.noise, uncertainty.variance
         widths = trial.widths(noise)
         if found is not None and prior is not None:
-            own = of_neighbours(~shallow, image.shape[2:], found, prior)
+            own = of_neighbours(~shallow, image.shape[mask.ndim :], found, prior)
             # One distribution of errors speaks for both; intervals of LEVEL stay what they are.
             std *= noise.half_width(LEVEL) / prior.noise.half_width(LEVEL)
             std[shallow], noise = own.std[shallow], prior.noise
             variance = np.where(shallow, own.variance, variance)
-        std[~mask] *= widen(depth[~mask], widths).reshape(-1, *(1,) * (std.ndim - 2))
+        std[~mask] *= widen(depth[~mask], widths).reshape(-1, *(1,) * (std.ndim - mask.ndim))
         uncertainty = dataclasses.replace(
             uncertainty, std=std, noise=noise, variance=variance, widths=widths
         )
@@ -114,8 +116,7 @@ class _Trial:
     def __init__(self, kernel, image, holes: HeldOutHoles, solver, prior, everywhere, progress):
         self._kernel, self._holes, self._prior = kernel, holes, prior
         self._left = keep_observed(image, holes.left)
-        rows, columns = np.nonzero(holes.left)
-        self._shift = shift_of(kernel, (rows, columns), solver.ridge)
+        self._shift = shift_of(kernel, np.nonzero(holes.left), solver.ridge)
         completed, *_ = solve_positions(kernel, self._left, holes.left, solver, False, None)
         truth = image[holes.hidden].reshape(int(holes.hidden.sum()), -1)
         self._errors = truth - completed[holes.hidden].reshape(truth.shape)
@@ -130,11 +131,10 @@ class _Trial:
 
     def widths(self, noise):
         """By how much intervals are too narrow, by depth; those of positions are as `noise` is."""
-        holes, (rows, columns) = self._holes, np.nonzero(self._holes.left)
-        hidden_rows, hidden_columns = np.nonzero(holes.hidden)
-        values = self._left[holes.left].reshape(len(rows), -1)
-        targets = hidden_rows, hidden_columns
-        found = posterior.nearest(self._kernel, (rows, columns), values, targets, self._shift)
+        holes = self._holes
+        pixels, targets = np.nonzero(holes.left), np.nonzero(holes.hidden)
+        values = self._left[holes.left].reshape(len(pixels[0]), -1)
+        found = posterior.nearest(self._kernel, pixels, values, targets, self._shift)
         half, errors = _half_widths(noise, found, self._shift), self._errors
         if self.deepest:
             shallow = (holes.depth <= self.deepest)[:, None]

@@ -36,8 +36,8 @@ class HeldOutHoles:
     hidden : True where observed and now hidden.
     """
 
-    left: Bool[np.ndarray, "H W"]
-    hidden: Bool[np.ndarray, "H W"]
+    left: Bool[np.ndarray, "..."]
+    hidden: Bool[np.ndarray, "..."]
 
     @property
     def depth(self) -> Float[np.ndarray, " t"]:
@@ -54,12 +54,12 @@ class HeldOutHoles:
         parts, did not always say so.)
         """
         depth = self.depth
-        blocks = tuple(side // BLOCK for side in np.nonzero(self.hidden))
-        width = int(blocks[1].max()) + 1
+        blocks = [side // BLOCK for side in np.nonzero(self.hidden)]
+        block = np.ravel_multi_index(blocks, [int(side.max()) + 1 for side in blocks])
         best, deepest = 0.0, 0.0
         for edge in EDGES[: EDGES.index(DEEP) + 1]:
             inside = depth <= edge
-            sums = np.bincount(blocks[0] * width + blocks[1], gain * inside)
+            sums = np.bincount(block, gain * inside)
             bound = gain[inside].sum() - math.sqrt(np.sum(sums**2))
             if bound > best:
                 best, deepest = bound, edge
@@ -81,7 +81,7 @@ class HeldOutHoles:
         return tuple(found)
 
 
-def depth_of(mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
+def depth_of(mask: Bool[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Distance of each pixel to the nearest observed one, in pixels."""
     return ndimage.distance_transform_edt(~mask)
 
@@ -94,7 +94,7 @@ def widen(depth: Float[np.ndarray, " t"], widths: Widths) -> Float[np.ndarray, "
     return factors[np.minimum(np.searchsorted(edges, depth), len(edges) - 1)]
 
 
-def hold_out_holes(mask: Bool[np.ndarray, "H W"], seed: int = 0) -> HeldOutHoles | None:
+def hold_out_holes(mask: Bool[np.ndarray, "..."], seed: int = 0) -> HeldOutHoles | None:
     """Cut the holes of an image elsewhere into it, mirrored at random.
 
     Holes are where something is farther than DEEP pixels from what is observed. One that is too
@@ -120,7 +120,8 @@ def hold_out_holes(mask: Bool[np.ndarray, "H W"], seed: int = 0) -> HeldOutHoles
     taken, hidden = holes.copy(), np.zeros_like(mask)
     budget = int(SHARE * mask.sum())
     for _ in range(TRIES):
-        shape = shapes[rng.integers(count)][:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+        shape = shapes[rng.integers(count)]
+        shape = shape[tuple(slice(None, None, rng.choice([-1, 1])) for _ in mask.shape)]
         shape = _at_most(shape, budget)
         if depth_of(~np.pad(shape, 1)).max() <= DEEP:
             break
@@ -139,9 +140,9 @@ def _at_most(shape, area):
     """The shape, or a smaller one of the same proportions."""
     if shape.sum() <= area:
         return shape
-    factor = math.sqrt(max(area, 0) / shape.sum())
-    rows, columns = (
+    factor = (max(area, 0) / shape.sum()) ** (1 / shape.ndim)
+    kept = [
         (np.arange(max(1, int(factor * side))) / factor).astype(int) if factor else np.zeros(1, int)
         for side in shape.shape
-    )
-    return shape[np.ix_(rows, columns)]
+    ]
+    return shape[np.ix_(*kept)]

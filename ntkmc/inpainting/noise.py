@@ -126,7 +126,7 @@ def fit_noise(
     if sample < FEWEST:
         raise ValueError(f"sample was {sample}; pass at least {FEWEST}")
     chosen = np.random.default_rng(seed).permutation(n)[:sample]
-    left_out = pixels[0][chosen], pixels[1][chosen]
+    left_out = tuple(side[chosen] for side in pixels)
     fits = []
     for ridge in ridges:
         shift = shift_of(kernel, pixels, ridge)

@@ -34,11 +34,11 @@ def solve_positions(kernel, image, mask, solver, return_std, clock):
 
 
 def predict(kernel, mask, weights):
-    """Kernel times weights (n, ...) of the observed pixels, at every pixel: (H, W, ...)."""
-    height, width = mask.shape
+    """Kernel times weights (n, ...) of the observed pixels, at every pixel of the mask."""
+    inside = tuple(map(slice, mask.shape))
     with enable_x64():
         padded = np.zeros((*kernel.shape, *weights.shape[1:]))
-        padded[:height, :width][mask] = weights
-        planes = jax.device_put(padded.reshape(*kernel.shape, -1).transpose(2, 0, 1))
-        everywhere = np.asarray(kernel.matvec(planes)).transpose(1, 2, 0)
-    return everywhere[:height, :width].reshape(*mask.shape, *weights.shape[1:])
+        padded[inside][mask] = weights
+        planes = jax.device_put(np.moveaxis(padded.reshape(*kernel.shape, -1), -1, 0))
+        everywhere = np.moveaxis(np.asarray(kernel.matvec(planes)), 0, -1)
+    return everywhere[inside].reshape(*mask.shape, *weights.shape[1:])

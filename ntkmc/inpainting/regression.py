@@ -51,8 +51,8 @@ class InpaintResult:
     """
 
     image: np.ndarray
-    prediction: Float[np.ndarray, "H W *C"]
-    mask: Bool[np.ndarray, "H W"]
+    prediction: Float[np.ndarray, "..."]
+    mask: Bool[np.ndarray, "..."]
     solve: SolveResult | None
     kernel: PeriodicKernel | GridKernel
     network: Network
@@ -62,7 +62,7 @@ class InpaintResult:
     image_prior: ImagePrior | None = None
 
     @property
-    def std(self) -> Float[np.ndarray, "H W *C"] | None:
+    def std(self) -> Float[np.ndarray, "..."] | None:
         """Standard deviation of each pixel, in the image's units; 0 where observed."""
         return None if self.uncertainty is None else self.uncertainty.std
 
@@ -97,12 +97,13 @@ def inpaint(
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C), integer or floating; NaN in a floating image means missing.
+    image : (H, W) or (H, W, C), integer or floating; NaN in a floating image means missing. A
+        signal or a volume has one axis or three in place of H and W, as its mask says.
     mask : (H, W), True (or nonzero) where observed. Without it, the pixels that are not NaN in any
-        channel.
+        channel. As many axes as it has are those of the image's pixels.
     network : image-to-image `Sequential` or `Parallel`; by default `autoencoder(6)`, the paper's
-        network for large holes. "auto" chooses one, or several side by side, for this image: see
-        `ntkmc.choose_network`.
+        network for large holes, and of volumes `autoencoder(3)`. "auto" chooses one, or several
+        side by side, for this image: see `ntkmc.choose_network`.
     prior : feature prior with independent entries; or features (channels, H, W) of the size of the
         image, for which the kernel is a `GridKernel`, as it is for networks that `PeriodicKernel`
         does not cover. "image" makes one of the image, beside the standard one: the completion is
@@ -119,8 +120,8 @@ def inpaint(
         network="auto" chooses.
     rtol : relative residual to solve to.
     margin : unobserved pixels put below and right of the image, without which circular padding
-        lets each edge see the opposite one; by default 32 for a kernel on a torus, 0 for others.
-        The paper's networks have none.
+        lets each edge see the opposite one; by default 32 for a kernel on a torus (8 in volumes), 0
+        for others. The paper's networks have none.
     dtype : of the kernel, "float32" or "float64".
     kernel : one made before, on a grid at least as large as the image; network, prior, kind and
         dtype then say nothing.
@@ -136,9 +137,10 @@ def inpaint(
     SingularKernelError : a ridge is needed.
     NotEnoughMemoryError : predicted before it is allocated.
     """
-    image = check_image(image)
-    mask = check_mask(mask, image)
-    check_settings(network, prior, ridge, rtol, margin, kernel)
+    axes = 2 if mask is None else np.ndim(mask)
+    image = check_image(image, axes)
+    mask = check_mask(mask, image, axes)
+    check_settings(network, prior, ridge, rtol, margin, kernel, axes)
     if return_std:
         check_enough(int(mask.sum()))
     clock = _Clock(progress)
@@ -156,7 +158,7 @@ def inpaint(
         )
         network, ridge = selection.network, selection.ridge
     elif network is None:
-        network = autoencoder(6)
+        network = autoencoder(6 if axes <= 2 else 3)
     periodic = kernel is None and isinstance(prior, IIDPrior) and covers(network)
     chosen = choose_solver(solver, periodic, mask.sum(), ridge or 0.0, rtol)
 
@@ -170,7 +172,7 @@ def inpaint(
     else:
         make = periodic_kernel if periodic else grid_kernel
         built = make(network, extent, prior, kind, dtype, progress)
-    if built.shape[0] < mask.shape[0] or built.shape[1] < mask.shape[1]:
+    if any(large < side for large, side in zip(built.shape, mask.shape, strict=True)):
         raise ValueError(
             f"the kernel is of {built.shape} pixels and the image has {mask.shape}: pass a kernel "
             "or features that are at least as large"
@@ -214,7 +216,7 @@ def inpaint(
 
 def _over(mask, image):
     """The mask, over the image's channels if it has any."""
-    return mask.reshape(*mask.shape, *(1,) * (image.ndim - 2))
+    return mask.reshape(*mask.shape, *(1,) * (image.ndim - mask.ndim))
 
 
 class _Clock:

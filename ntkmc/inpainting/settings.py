@@ -8,6 +8,7 @@ from ntkmc.priors import IIDPrior
 from ntkmc.solvers import Cholesky, ConjugateGradient, EigenPro, Solver
 
 MARGIN = 32  # pixels: measured over the eleven images of SI Fig. 10
+VOLUME_MARGIN = 8
 CHOLESKY_PIXELS = 4096  # below, factorising takes less time than compiling conjugate gradients
 # Pixels of an image up to which the last round with a prior made of it solves for all together.
 # Each product with that kernel takes their number squared, however few are observed: at 128 x 128
@@ -22,16 +23,16 @@ SOLVERS = {
 }
 
 
-def with_margin(shape, margin, periodic, kernel, prior) -> tuple[int, int]:
-    """Sides of the grid: those of the image and the margin below and right of it."""
+def with_margin(shape, margin, periodic, kernel, prior) -> tuple[int, ...]:
+    """Sides of the grid: those of the image and the margin behind it along each axis."""
     if margin is None:
-        margin = MARGIN if periodic else 0
+        margin = (MARGIN if len(shape) <= 2 else VOLUME_MARGIN) if periodic else 0
     if margin and (kernel is not None or not isinstance(prior, IIDPrior)):
         raise ValueError(
             f"margin was {margin}, and the kernel or the features say how large the grid is: "
             "leave margin out, and pass larger ones"
         )
-    return shape[0] + margin, shape[1] + margin
+    return tuple(side + margin for side in shape)
 
 
 def periodic_kernel(network, shape, prior, kind, dtype, progress) -> PeriodicKernel:

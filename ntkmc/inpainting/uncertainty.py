@@ -33,7 +33,7 @@ class Uncertainty:
     ----------
     std : float64, shape and units of the image: standard deviation of the difference between
         prediction and pixel, the noise of the pixel included; 0 where it was observed.
-    variance : (H, W), v(x) + tau at unit scale; 0 where observed.
+    variance : of the mask's shape, v(x) + tau at unit scale; 0 where observed.
     marginal_scale : scale of each channel by marginal likelihood, in the image's units:
         `marginal_scale * sqrt(variance)` is the standard deviation of the Gaussian process itself.
     noise : what was fitted.
@@ -46,8 +46,8 @@ class Uncertainty:
         factors that held out holes lacked (`inpainting.holes`); empty where there are none.
     """
 
-    std: Float[np.ndarray, "H W *C"]
-    variance: Float[np.ndarray, "H W"]
+    std: Float[np.ndarray, "..."]
+    variance: Float[np.ndarray, "..."]
     marginal_scale: Float[np.ndarray, "*C"]
     noise: Noise
     method: str
@@ -55,7 +55,7 @@ class Uncertainty:
     checked: int
     widths: Widths = ()
 
-    def half_width(self, level: float) -> Float[np.ndarray, "H W *C"]:
+    def half_width(self, level: float) -> Float[np.ndarray, "..."]:
         """Half of the interval around the prediction that holds a share `level` of the pixels."""
         return self.noise.half_width(level) * self.std
 
@@ -90,7 +90,7 @@ def _by_depth(uncertainty):
 def quantify(
     prepared: Prepared,
     kernel: KernelOperator,
-    mask: Bool[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "..."],
     values,
     solve: SolveResult,
     ridge: float,
@@ -116,8 +116,7 @@ def quantify(
     ------
     ValueError : fewer than 16 pixels are observed.
     """
-    (rows, columns), (missing_rows, missing_columns) = np.nonzero(mask), np.nonzero(~mask)
-    pixels, targets = (rows, columns), (missing_rows, missing_columns)
+    pixels, targets = np.nonzero(mask), np.nonzero(~mask)
     channels = np.shape(values)[1:]
     values = np.asarray(values)
     solution = solve.weights if solve.converged else None
@@ -145,7 +144,7 @@ def quantify(
     )
 
 
-def of_neighbours(mask: Bool[np.ndarray, "H W"], channels, found, image_prior) -> Uncertainty:
+def of_neighbours(mask: Bool[np.ndarray, "..."], channels, found, image_prior) -> Uncertainty:
     """Uncertainty of the missing pixels of an image completed with a prior made of itself.
 
     The distribution of errors is that of the pixels held out when the prior was chosen; the

@@ -22,6 +22,14 @@ NETWORK = autoencoder(2)
         (np.zeros(8), None, r"image has shape \(8,\)"),
         (np.zeros((0, 8)), None, r"image has shape \(0, 8\)"),
         (np.zeros((8, 8), complex), None, "dtype complex128"),
+        (
+            np.zeros((8, 8, 3)),
+            np.ones((8, 8, 3)),
+            "if the last are channels, pass a mask",
+        ),
+        (np.zeros((8, 8)), np.ones((8, 8, 8)), r"image has shape \(8, 8\); expected 3 axes"),
+        (np.zeros((8, 8, 8)), np.ones((8, 8, 9)), r"mask has shape \(8, 8, 9\)"),
+        (np.full((8, 8, 8), np.nan), np.ones((8, 8, 8)) - np.eye(8), r"the first at \(0, 0, 1\)"),
     ],
 )
 def test_bad_images_and_masks(image, mask, message):
@@ -57,3 +65,18 @@ def test_settings_are_checked_before_the_work(settings_, words, unchecked):
     with pytest.raises(ValueError, match=words):
         inpaint(image, image < 0.5, **options)
     assert not heard
+
+
+@pytest.mark.parametrize(
+    ("settings_", "words"),
+    [
+        ({"network": "auto"}, "the mask has 3 axes; networks are chosen"),
+        ({"prior": "image"}, "the mask has 3 axes; .* priors made of the image"),
+        ({"prior": np.ones((1, 8, 8))}, "the mask has 3 axes; .* features"),
+        ({"network": autoencoder(1, padding="same")}, "the network no PeriodicKernel"),
+    ],
+)
+def test_what_only_pictures_have(settings_, words):
+    volume = np.random.default_rng(0).random((8, 8, 8))
+    with pytest.raises(ValueError, match=words):
+        inpaint(volume, volume < 0.5, **{"network": NETWORK, **settings_})

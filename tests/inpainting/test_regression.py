@@ -258,6 +258,42 @@ def test_features_as_prior_and_networks_without_a_periodic_kernel():
     assert abs(padded.image - odd).mean() < 0.02
 
 
+@pytest.mark.parametrize(("shape", "channels"), [((300,), 2), ((14, 10, 12), None)])
+def test_signals_and_volumes(shape, channels):
+    """The regression on all observed pixels, and intervals; a hole widens them by depth."""
+    rng, places = np.random.default_rng(0), np.stack(np.indices(shape), axis=-1) / 8
+    smooth = np.sin(places.sum(axis=-1)) + np.cos(2 * places[..., 0])
+    image = 20 * smooth + rng.standard_normal(shape)
+    if channels:
+        image = np.stack([image, 5 - image], axis=-1)
+    mask = rng.random(shape) < 0.5
+    result = inpaint(image, mask, network=autoencoder(2), ridge=1e-3, return_std=True)
+    assert result.image.shape == result.std.shape == image.shape
+    assert len(result.kernel.shape) == len(shape)
+    pixels, missing = np.nonzero(mask), np.nonzero(~mask)
+    matrix = np.asarray(result.kernel.dense(pixels, pixels), np.float64)
+    matrix += 1e-3 * np.diag(matrix).mean() * np.eye(len(matrix))
+    mean = image[mask].mean(axis=0)
+    weights = np.linalg.solve(matrix, image[mask] - mean)
+    expected = np.asarray(result.kernel.dense(missing, pixels), np.float64) @ weights + mean
+    np.testing.assert_allclose(result.prediction[~mask], expected, atol=1e-2)
+    errors = np.abs(result.prediction - image)[~mask]
+    assert np.mean(errors <= result.uncertainty.half_width(0.9)[~mask]) == pytest.approx(
+        0.9, abs=0.07
+    )
+
+
+def test_intervals_in_a_hole_of_a_signal():
+    signal = np.cumsum(np.random.default_rng(0).standard_normal(600))
+    mask = np.ones(600, bool)
+    mask[300:330] = False
+    result = inpaint(signal, mask, network=autoencoder(3), return_std=True)
+    assert result.uncertainty.widths
+    deeper = np.diff(result.std[300:315])  # up to 8 pixels from the edge
+    assert (deeper[:7] > 0).all()
+    np.testing.assert_allclose(deeper[7:], 0, atol=1e-6)
+
+
 def test_standard_deviations_are_in_the_units_of_the_image():
     image = smooth_image(channels=3) + 0.05 * np.random.default_rng(2).standard_normal((20, 26, 3))
     stored = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
