@@ -269,7 +269,7 @@ def test_inpaint_refuses_files_before_the_work(run, stripes, monkeypatch):
 def test_inpaint_chooses_a_network(run, stripes, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "ntkmc.inpainting.selection.standard_candidates", lambda gap: (autoencoder(1),)
+        "ntkmc.inpainting.selection.standard_candidates", lambda gap, axes: (autoencoder(1),)
     )
     files = (stripes / "image.png", "--mask", stripes / "mask.png")
     out = tmp_path / "auto.png"
@@ -349,7 +349,7 @@ def test_a_run_that_is_refused_leaves_no_folder(
 def test_demo(run, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     few = (autoencoder(2), autoencoder(2, upsampling="bilinear"))
-    monkeypatch.setattr("ntkmc.inpainting.selection.standard_candidates", lambda gap: few)
+    monkeypatch.setattr("ntkmc.inpainting.selection.standard_candidates", lambda gap, axes: few)
     monkeypatch.setattr("ntkmc.inpainting.rehearsal.OTHERS", {})
     monkeypatch.setattr("ntkmc.inpainting.regression.TOGETHER", 0)
     code, out, err = run("demo", "--size", 128, "--out", tmp_path)

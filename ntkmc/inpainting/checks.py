@@ -75,15 +75,12 @@ def check_settings(network, prior, ridge, rtol, margin: int | None, kernel, axes
             "(channels, H, W), a prior with independent entries, such as IIDUniform(0, 0.1), or "
             "'image'"
         )
-    if axes != 2 and not (
-        isinstance(prior, IIDPrior) and kernel is None and not isinstance(network, str)
-    ):
+    if axes != 2 and not (isinstance(prior, IIDPrior) and kernel is None):
         raise ValueError(
-            f"the mask has {axes} axes; networks are chosen, features and priors made of the image "
-            "used, for pictures with two: pass network=autoencoder(3), and leave prior and kernel "
-            "out"
+            f"the mask has {axes} axes; features, kernels made before and priors made of the image "
+            "are for pictures, with two: leave prior and kernel out"
         )
-    if axes != 2 and network is not None and not covers(network):
+    if axes != 2 and not (network is None or named or covers(network)):
         raise ValueError(
             f"the mask has {axes} axes, and the network no PeriodicKernel, the only one for these: "
             "pass one of circular convolutions, such as autoencoder(3)"

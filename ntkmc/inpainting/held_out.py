@@ -31,13 +31,13 @@ class HeldOut:
 
     Attributes
     ----------
-    points : (n, m + 1, 2) rows and columns of the neighbours of each, and last of itself.
+    points : (n, m + 1, axes), rows and columns of the neighbours of each, and last of itself.
     present : (n, m), False where there are fewer neighbours.
     near_values, truth : (n, m, channels) and (n, channels).
     gap : how far 95 % of the missing pixels are from an observed one, at most.
     """
 
-    points: Int[np.ndarray, "n s 2"]
+    points: Int[np.ndarray, "n s axes"]
     present: Bool[np.ndarray, "n m"]
     near_values: Float[np.ndarray, "n m channels"]
     truth: Float[np.ndarray, "n channels"]
@@ -92,8 +92,8 @@ class HeldOut:
 
 
 def hold_out(
-    image: Float[np.ndarray, "H W *C"],
-    mask: Bool[np.ndarray, "H W"],
+    image: Float[np.ndarray, "..."],
+    mask: Bool[np.ndarray, "..."],
     count: int,
     neighbours: int,
     seed: int = 0,
@@ -107,7 +107,7 @@ def hold_out(
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C), values where the mask is True.
+    image : (H, W) or (H, W, C), or of other axes than two, values where the mask is True.
     mask : (H, W), True where observed.
     count : how many, each on its own; at most all that are observed.
     neighbours : how many pixels each has at most.

@@ -109,7 +109,7 @@ def inpaint(
         does not cover. "image" makes one of the image, beside the standard one: the completion is
         embedded by what surrounds each pixel and completed again, see
         `ntkmc.inpainting.image_prior`. With network="auto" that is done where pixels held out say
-        that it helps.
+        that it helps. Signals and volumes have priors with independent entries only.
     kind : "ntk" (a trained network) or "nngp" (only its last layer trained).
     solver : "auto" (Cholesky up to 4096 pixels, then conjugate gradients; Cholesky for every
         `GridKernel`, whose neighbours need not be near), "cholesky", "conjugate_gradient",
@@ -146,7 +146,7 @@ def inpaint(
     clock = _Clock(progress)
     selection = None
     asked_for = isinstance(prior, str)
-    try_image = asked_for or (isinstance(network, str) and kind == "ntk")
+    try_image = asked_for or (isinstance(network, str) and kind == "ntk" and axes == 2)
     if asked_for:
         prior = POSITIONS
     if kernel is not None:

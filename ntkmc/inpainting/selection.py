@@ -22,6 +22,7 @@ from ntkmc.solvers import Progress, SingularKernelError
 from ntkmc.solvers.blas import one_thread
 from ntkmc.solvers.result import check_ridge, larger_ridge
 
+LARGEST = 2**28  # bytes, while the kernel of one of the candidates for a volume is built
 RIDGES = (0.0, 1e-4, 5e-4)
 # Of the kernel between near pixels, relative to its mean diagonal. Products in float32 err by about
 # 1e-5 of that, and conjugate gradients were seen to break down from 2e-4 downwards.
@@ -63,7 +64,7 @@ class Selection:
     held_out: int
 
 
-def standard_candidates(gap: float) -> tuple[Sequential, ...]:
+def standard_candidates(gap: float, axes: int = 2) -> tuple[Sequential, ...]:
     """Networks to choose from: shallow and deep, rough (nearest) and smooth (bilinear).
 
     Those with one convolution a level have no activation after the last upsampling. Alone their
@@ -73,16 +74,21 @@ def standard_candidates(gap: float) -> tuple[Sequential, ...]:
     ----------
     gap : float
         How far the missing pixels are from the observed ones, in pixels.
+    axes : int
+        Of the image. With three, kernels of many levels are left out for their size.
     """
     deepest = 6 if gap > FAR else 5
     rough = [autoencoder(n, 2, slope) for n in range(2, deepest + 1) for slope in (0.01, 0.5)]
     smooth = [autoencoder(n, c, upsampling="bilinear") for n in (2, 3, 4) for c in (1, 2)]
-    return (*rough, autoencoder(4, 1), *smooth, autoencoder(2, 1, 0.5, upsampling="bilinear"))
+    all_ = (*rough, autoencoder(4, 1), *smooth, autoencoder(2, 1, 0.5, upsampling="bilinear"))
+    if axes <= 2:
+        return all_
+    return tuple(each for each in all_ if predicted_bytes(each, axes=axes) <= LARGEST)
 
 
 def choose_network(
     image,
-    mask: Bool[np.ndarray, "H W"],
+    mask: Bool[np.ndarray, "..."],
     *,
     candidates: Sequence[Sequential] | None = None,
     ridge: float | None = None,
@@ -113,7 +119,8 @@ def choose_network(
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C), values where the mask is True.
+    image : (H, W) or (H, W, C), values where the mask is True; as for `ntkmc.inpaint`, a signal or
+        a volume has other axes.
     mask : (H, W), True where observed.
     candidates : networks that `PeriodicKernel` covers; `standard_candidates` by default.
     ridge : the one to use; by default 0, 1e-4 and 5e-4 are tried.
@@ -145,7 +152,7 @@ def choose_network(
     centred = keep_observed(image - image[mask].mean(axis=0), mask)
     samples = hold_out(centred, mask, held_out, neighbours, seed)
     if candidates is None:
-        candidates = standard_candidates(samples.gap)
+        candidates = standard_candidates(samples.gap, mask.ndim)
     for candidate in candidates:
         if not covers(candidate):
             raise ValueError(f"candidate {candidate!r} has no periodic kernel; leave it out")
@@ -155,11 +162,11 @@ def choose_network(
     search = Search(samples, SMALLEST_EIGENVALUE[str(dtype)], progress)
     for network in candidates:
         memory.require(
-            predicted_bytes(network, dtype),
+            predicted_bytes(network, dtype, mask.ndim),
             f"the kernel of {describe(network)}, one of the candidates",
             "pass candidates with fewer levels, or float32",
         )
-        search.add(network, _table.stored(folder, network, prior, kind, dtype))
+        search.add(network, _table.stored(folder, network, prior, kind, dtype, mask.ndim))
     ridges = RIDGES if ridge is None else (ridge,)
     # The systems are small: threads would only wait for each other.
     with one_thread():
@@ -193,7 +200,8 @@ def selected_kernel(
     prior, kind, dtype, cache : as they were for `choose_network`.
     """
     weights, branches = zip(*weighted_branches(selection.network), strict=True)
-    tables = [_table.stored(_folder(cache), branch, prior, kind, dtype) for branch in branches]
+    folder, axes = _folder(cache), len(shape)
+    tables = [_table.stored(folder, branch, prior, kind, dtype, axes) for branch in branches]
     shape = padded_shape(selection.network, shape)
     return PeriodicKernel.of_table(_table.weighted_sum(tables, weights), shape)
 

@@ -76,7 +76,12 @@ def _add(weight, values, index):
 
 
 def stored(
-    folder: str | os.PathLike[str], network: Sequential, prior: IIDPrior, kind: str, dtype
+    folder: str | os.PathLike[str],
+    network: Sequential,
+    prior: IIDPrior,
+    kind: str,
+    dtype,
+    axes: int = 2,
 ) -> Table:
     """The table of a network from a folder, where it is put the first time, if that can be."""
     made_by = {
@@ -84,6 +89,7 @@ def stored(
         "prior": repr(prior),
         "kind": kind,
         "dtype": str(dtype),
+        "axes": axes,
         "version": importlib.metadata.version("ntkmc"),
     }
     spelled = json.dumps({**made_by, "network": to_dict(network), "format": _files.FORMAT})
@@ -93,7 +99,7 @@ def stored(
         with contextlib.suppress(ValueError):
             values = _files.read(path, made_by)["values"]
             return Table(jnp.asarray(values), _pairs.of_layers(network))
-    (table,) = Table.build(network, prior, [kind], dtype)
+    (table,) = Table.build(network, prior, [kind], dtype, axes)
     # Without a place to keep it, it is made again the next time.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

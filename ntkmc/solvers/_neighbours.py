@@ -79,26 +79,28 @@ def _by_spiral(pixels, rank, low, high, m):
 
 
 def nearest_beyond(pixels, shape, targets, radius, m) -> np.ndarray:
-    """The m nearest pixels at least so far, (t,), from each target, (t, 2), in the plane.
+    """The m nearest pixels at least so far, (t,), from each target, (t, axes); none wraps around.
 
     As `nearest_earlier` has them; n where there are no m.
     """
-    n, (height, width) = len(pixels), shape
-    # Beside the image there are none: rows and columns above and left of it wrap around.
-    rank = np.pad(_ranks(pixels, shape), ((0, height), (0, width)), constant_values=n)
+    (n, axes), volume = pixels.shape, math.prod(shape)
+    # Beside the image there are none: negative indices, before it, wrap around.
+    rank = np.pad(_ranks(pixels, shape), [(0, side) for side in shape], constant_values=n)
     # Where no neighbour is within this there are fewer.
-    reach = radius.max() + 8 * np.sqrt(m * height * width / n)
-    rows, columns = _ball((min(int(reach), height - 1), min(int(reach), width - 1)), reach)
-    starts = np.searchsorted(np.hypot(rows, columns), radius - 1e-9)
+    reach = radius.max() + 8 * (m * volume / n) ** (1 / axes)
+    offsets = _ball([min(int(reach), side - 1) for side in shape], reach)
+    starts = np.searchsorted(np.sqrt(np.sum(np.square(offsets), axis=0)), radius - 1e-9)
     # After the last offset one that leads beside the image.
-    rows, columns = np.append(rows, height), np.append(columns, width)
+    last = len(offsets[0])
+    offsets = tuple(np.append(one, side) for one, side in zip(offsets, shape, strict=True))
     found = np.full((len(targets), m), n, np.int32)
-    todo, look = np.arange(len(targets)), int(4 * m * height * width / n)
+    todo, look = np.arange(len(targets)), int(4 * m * volume / n)
     while todo.size:
-        at = np.minimum(starts[todo, None] + np.arange(look), len(rows) - 1)
-        ranks = rank[targets[todo, :1] + rows[at], targets[todo, 1:] + columns[at]]
+        at = np.minimum(starts[todo, None] + np.arange(look), last)
+        there = (targets[todo, axis, None] + one[at] for axis, one in enumerate(offsets))
+        ranks = rank[tuple(there)]
         found[todo] = _first_wanted(ranks < n, ranks, m, n)
-        todo = todo[(found[todo, -1] == n) & (at[:, -1] < len(rows) - 1)]
+        todo = todo[(found[todo, -1] == n) & (at[:, -1] < last)]
         look *= 4
     return found
 

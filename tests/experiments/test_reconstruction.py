@@ -28,7 +28,7 @@ def test_a_run_leaves_everything_behind(data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("NTKMC_DATA", str(data_dir))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     few = (autoencoder(2), autoencoder(2, upsampling="bilinear"))
-    monkeypatch.setattr("ntkmc.inpainting.selection.standard_candidates", lambda gap: few)
+    monkeypatch.setattr("ntkmc.inpainting.selection.standard_candidates", lambda gap, axes: few)
     path = ROOT / "configs" / "reconstruction" / "reduced.yaml"
     experiment, config = load(path, ["images.peppers.network.autoencoder.levels=2", "crop=48"])
     with pytest.warns(UserWarning, match="EigenPro stopped"):

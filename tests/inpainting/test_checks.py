@@ -70,9 +70,8 @@ def test_settings_are_checked_before_the_work(settings_, words, unchecked):
 @pytest.mark.parametrize(
     ("settings_", "words"),
     [
-        ({"network": "auto"}, "the mask has 3 axes; networks are chosen"),
-        ({"prior": "image"}, "the mask has 3 axes; .* priors made of the image"),
-        ({"prior": np.ones((1, 8, 8))}, "the mask has 3 axes; .* features"),
+        ({"prior": "image"}, "the mask has 3 axes; features, .* and priors made of the image are"),
+        ({"prior": np.ones((1, 8, 8))}, "the mask has 3 axes; features"),
         ({"network": autoencoder(1, padding="same")}, "the network no PeriodicKernel"),
     ],
 )

@@ -12,13 +12,13 @@ ROUGH, SMOOTH = autoencoder(2), autoencoder(2, upsampling="bilinear")
 SHAPE = (64, 64)
 
 
-def drawn(network, seed=0):
+def drawn(network, seed=0, shape=SHAPE):
     """A draw from the Gaussian process that a network's kernel is the covariance of."""
-    kernel = PeriodicKernel.build(network, padded_shape(network, SHAPE))
-    pixels = tuple(side.ravel() for side in np.indices(SHAPE))
+    kernel = PeriodicKernel.build(network, padded_shape(network, shape))
+    pixels = tuple(side.ravel() for side in np.indices(shape))
     matrix = np.asarray(kernel.dense(pixels, pixels), np.float64)
     factor = np.linalg.cholesky(matrix + 1e-6 * np.mean(np.diag(matrix)) * np.eye(len(matrix)))
-    return (factor @ np.random.default_rng(seed).normal(size=len(matrix))).reshape(SHAPE)
+    return (factor @ np.random.default_rng(seed).normal(size=len(matrix))).reshape(shape)
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ def test_chooses_the_network_that_an_image_was_drawn_from(network, mask, tmp_pat
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("network", [ROUGH, SMOOTH])
+def test_chooses_the_network_of_a_volume(network, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        "ntkmc.inpainting.selection.standard_candidates", lambda gap, axes: (ROUGH, SMOOTH)
+    )
+    shape = (12, 14, 10)
+    volume, mask = drawn(network, shape=shape), np.random.default_rng(3).random(shape) < 0.5
+    result = inpaint(volume, mask, network="auto")
+    assert result.network == network
+    assert result.image_prior is None
+    assert len(result.kernel.shape) == 3
+
+
 def test_a_sum_is_found_where_the_image_is_one_(mask, tmp_path):
     image = drawn(Parallel([SMOOTH, ROUGH], [1, 0.2]))
     selection = choose_network(image, mask, candidates=[ROUGH, SMOOTH], cache=tmp_path)
@@ -60,7 +74,7 @@ def test_a_sum_is_found_where_the_image_is_one_(mask, tmp_path):
 def test_inpaint_auto(mask, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(
-        "ntkmc.inpainting.selection.standard_candidates", lambda gap: (ROUGH, SMOOTH)
+        "ntkmc.inpainting.selection.standard_candidates", lambda gap, axes: (ROUGH, SMOOTH)
     )
     image = drawn(ROUGH)
     result = inpaint(image, mask, network="auto")
@@ -92,6 +106,10 @@ def test_standard_candidates():
     assert len(set(narrow)) == len(narrow)
     assert autoencoder(6) in wide
     assert autoencoder(6) not in narrow
+    of_volumes = standard_candidates(2.0, axes=3)
+    assert set(of_volumes) < set(narrow)
+    assert autoencoder(3) in of_volumes
+    assert autoencoder(4) not in of_volumes  # the table alone has 15 million entries
     assert (
         describe(autoencoder(6)) == "autoencoder(6 levels, 2 convolution(s), slope 0.01, nearest)"
     )
