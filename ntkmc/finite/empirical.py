@@ -18,6 +18,7 @@ from ntkmc.architecture import (
     check,
     weighted_branches,
 )
+from ntkmc.architecture.base import spelled
 from ntkmc.finite.network import FiniteNetwork, ParallelNetwork, from_architecture
 from ntkmc.solvers.result import Progress
 
@@ -26,7 +27,7 @@ KINDS = ("nngp", "ntk")
 
 def empirical_kernel(
     module: FiniteNetwork | ParallelNetwork,
-    features: Float[Array | np.ndarray, "*images h w c"],
+    features: Float[Array | np.ndarray, "..."],
     kind: str = "ntk",
 ) -> Float[Array, "n n"]:
     r"""Kernel of one network between all pixels of its output, row by row of the image.
@@ -63,17 +64,19 @@ def empirical_kernel(
     graph, weights = nnx.split(module)
     if kind == "ntk":
         _require_memory(module, features)
-    return _kernel(graph, weights, jnp.asarray(features), kind, _are_apart(module, features))
+    apart = _are_apart(module, features)
+    return _kernel(graph, weights, jnp.asarray(features), module.axes, kind, apart)
 
 
 def sample_kernels(
     network: Network,
     width: int,
-    features: Float[Array | np.ndarray, "*images h w c"],
+    features: Float[Array | np.ndarray, "..."],
     kind: str = "ntk",
     draws: int = 100,
     seed: int = 0,
     progress: Progress | None = None,
+    axes: int = 2,
 ) -> Float[np.ndarray, "draws n n"]:
     """Kernels of independently drawn networks under the NTK parameterization.
 
@@ -90,6 +93,8 @@ def sample_kernels(
         Draw i of one seed is the same network for any number of draws.
     progress : callable, optional
         Is called with a stage, the draws done and their number.
+    axes : int
+        Of an image: the features of a volume are (d, h, w, c).
 
     Returns
     -------
@@ -99,7 +104,7 @@ def sample_kernels(
     if draws < 1:
         raise ValueError(f"draws was {draws}; pass at least 1")
     out_channels = width if kind == "nngp" else 1
-    *_, height, columns, channels = features.shape
+    *sides, channels = features.shape[-axes - 1 :]
 
     def draw(key):
         return from_architecture(
@@ -107,7 +112,8 @@ def sample_kernels(
             width,
             channels,
             out_channels,
-            shape=(height, columns),
+            shape=tuple(sides),
+            axes=axes,
             rngs=nnx.Rngs(params=key),
         )
 
@@ -120,7 +126,7 @@ def sample_kernels(
     def kernel_of_draw(key):
         module = draw(key)
         apart = _are_apart(module, features)
-        return _kernel(*nnx.split(module), jnp.asarray(features), kind, apart)
+        return _kernel(*nnx.split(module), jnp.asarray(features), axes, kind, apart)
 
     kernels = []
     root = jax.random.key(seed)
@@ -131,8 +137,8 @@ def sample_kernels(
     return np.stack(kernels)
 
 
-@functools.partial(jax.jit, static_argnames=("graph", "kind", "apart"))
-def _kernel(graph, weights, features, kind, apart):
+@functools.partial(jax.jit, static_argnames=("graph", "axes", "kind", "apart"))
+def _kernel(graph, weights, features, axes, kind, apart):
     # Not at the top: all else in this package does without neural-tangents.
     from ntkmc._neural_tangents import neural_tangents as nt
 
@@ -141,7 +147,7 @@ def _kernel(graph, weights, features, kind, apart):
         images = (len(output),) if apart else ()
         return output.reshape(*images, -1, output.shape[-1])
 
-    if features.ndim == 3:
+    if features.ndim == axes + 1:
         features = features[None]
     if kind == "nngp":
         kernel = nt.empirical_nngp_fn(function, trace_axes=(-1,))(features, None, weights)
@@ -161,7 +167,7 @@ def _kernel(graph, weights, features, kind, apart):
 
 def _are_apart(module, features):
     """Whether there are several images, none of whose outputs depend on another's pixels."""
-    return features.ndim == 4 and all(
+    return features.ndim == module.axes + 2 and all(
         part.norm is None for branch in module.parts for part in branch.convolutions
     )
 
@@ -174,7 +180,8 @@ def _check_kind(kind):
 def _require_memory(module, features):
     memory.require(
         predicted_bytes(module, features.shape),
-        f"the tangent kernel of a network of {features.shape[-3]} x {features.shape[-2]} pixels",
+        f"the tangent kernel of a network of {spelled(features.shape[-module.axes - 1 : -1])} "
+        "pixels",
         "pass smaller or fewer images, or a smaller width",
     )
 
@@ -186,14 +193,15 @@ def predicted_bytes(module: FiniteNetwork | ParallelNetwork, shape: tuple[int, .
     and 16 pixels square, width 256 and 512). For a group convolution also the filters in all
     orientations, 1.05 times (2 and 4 images of 6 x 6 pixels, C4, width 512).
     """
-    *images, height, width, _ = shape
-    size = check(module.network, (height, width))[-1]
+    axes = module.axes
+    images, sides = shape[: -axes - 1], shape[-axes - 1 : -1]
+    size = check(module.network, sides, axes=axes)[-1]
     outputs = math.prod(images) * math.prod(size) * module.out_channels
     values, filters = 0, 0
     for (_, branch), branch_module in zip(
         weighted_branches(module.network), module.parts, strict=True
     ):
-        sizes = check(branch, (height, width))
+        sizes = check(branch, sides, axes=axes)
         places = [
             (layer, size)
             for layer, size in zip(branch, sizes, strict=True)

@@ -1,7 +1,8 @@
 """What each layer of an architecture does to the values of a network of finite width.
 
-Images are (batch, height, width, channels), as flax has them; after a lifting convolution there is
-an axis for the elements of the group before the channels, and vectors are (batch, channels).
+Images are (batch, height, width, channels), as flax has them, signals and volumes have one axis or
+three in place of two; after a lifting convolution there is an axis for the elements of the group
+before the channels, and vectors are (batch, channels).
 """
 
 import math
@@ -52,6 +53,8 @@ class Convolution(nnx.Module):
     in_channels, out_channels : int
     parameterization : {"ntk", "standard"}
     batch_norm : bool
+    axes : int
+        Of the image.
     rngs : nnx.Rngs
     """
 
@@ -63,14 +66,15 @@ class Convolution(nnx.Module):
         *,
         parameterization: str,
         batch_norm: bool,
+        axes: int,
         rngs: nnx.Rngs,
     ):
-        std, self.scale = weight_scales(layer.filter_size**2 * in_channels, parameterization)
+        std, self.scale = weight_scales(layer.filter_size**axes * in_channels, parameterization)
         self.layer = layer
         self.conv = nnx.Conv(
             in_channels,
             out_channels,
-            (layer.filter_size, layer.filter_size),
+            (layer.filter_size,) * axes,
             strides=layer.stride,
             padding="VALID",
             use_bias=False,
@@ -79,10 +83,10 @@ class Convolution(nnx.Module):
         )
         self.norm = BatchNorm(out_channels) if batch_norm else None
 
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n i j d"]:
+    def __call__(self, x: Float[Array, "n *sides c"]) -> Float[Array, "n *others d"]:
         """Pad, convolve, scale, normalise."""
         reach = self.layer.filter_size // 2
-        edges = ((0, 0), (reach, reach), (reach, reach), (0, 0))
+        edges = ((0, 0), *((reach, reach),) * (x.ndim - 2), (0, 0))
         # The scale belongs to the smaller of the two arrays, the weights; but flax has them.
         y = self.scale * self.conv(jnp.pad(x, edges, _PAD_MODES[self.layer.padding]))
         return y if self.norm is None else self.norm(y)
@@ -156,7 +160,7 @@ class BatchNorm(nnx.Module):
 
 
 def apply_layer(
-    layer: Layer, x: Float[Array, "n *places c"], circular: bool
+    layer: Layer, x: Float[Array, "n *places c"], circular: bool, axes: int
 ) -> Float[Array, "n *others d"]:
     """A layer without weights.
 
@@ -165,7 +169,9 @@ def apply_layer(
     layer : any but a convolution and `Dense`.
     x : an image, or what else the layer takes.
     circular : whether what lies beyond an edge is the opposite edge, for bilinear upsampling.
+    axes : of the image.
     """
+    sides = range(1, 1 + axes)
     match layer:
         case Relu():
             return math.sqrt(2) * jax.nn.relu(x)
@@ -176,25 +182,27 @@ def apply_layer(
         case Identity():
             return x
         case Downsample(factor=factor):
-            return x[:, ::factor, ::factor]
+            return x[(slice(None), *(slice(None, None, factor) for _ in sides))]
         case Upsample(factor=factor, method="nearest"):
             return _nearest(x, factor)
         case Upsample(factor=factor, method="bilinear"):
-            x = _bilinear(x, factor, axis=1, circular=circular)
-            return _bilinear(x, factor, axis=2, circular=circular)
+            for axis in sides:
+                x = _bilinear(x, factor, axis, circular)
+            return x
         case GroupPool():
             return x.mean(axis=3)
         case Flatten():
             return x.reshape(len(x), -1)
         case GlobalAvgPool():
-            return x.mean(axis=(1, 2))
+            return x.mean(axis=tuple(sides))
     raise ArchitectureError(f"{layer!r} has no finite-width reading")
 
 
 def _nearest(x, factor):
-    n, h, w, c = x.shape
-    spread = jnp.broadcast_to(x[:, :, None, :, None], (n, h, factor, w, factor, c))
-    return spread.reshape(n, h * factor, w * factor, c)
+    n, *sides, c = x.shape
+    apart = x.reshape(n, *(part for side in sides for part in (side, 1)), c)
+    spread = jnp.broadcast_to(apart, (n, *(part for side in sides for part in (side, factor)), c))
+    return spread.reshape(n, *(side * factor for side in sides), c)
 
 
 def _bilinear(x, factor, axis, circular):

@@ -40,6 +40,7 @@ class FiniteNetwork(nnx.Module):
     network : Sequential, what is computed.
     width, in_channels, out_channels, skip_channels : int, channels of each part.
     sigmoid : bool, whether the output is a probability.
+    axes : int, of the images.
     convolutions : the layers with weights, in order, `Dense` ones too.
     skips : 1x1 convolutions, one for each subsampling, from the finest; empty without any.
     """
@@ -55,7 +56,8 @@ class FiniteNetwork(nnx.Module):
         batch_norm: bool,
         sigmoid: bool,
         skip_channels: int,
-        shape: tuple[int, int] | None,
+        shape: tuple[int, ...] | None,
+        axes: int,
         rngs: nnx.Rngs,
     ):
         self.network = network
@@ -64,9 +66,10 @@ class FiniteNetwork(nnx.Module):
         self.out_channels = out_channels
         self.skip_channels = skip_channels
         self.sigmoid = sigmoid
+        self.axes = axes
 
-        sizes = [shape, *check(network, shape)] if shape is not None else []
-        options = {"parameterization": parameterization, "rngs": rngs}
+        sizes = [shape, *check(network, shape, axes=axes)] if shape is not None else []
+        options: dict[str, Any] = {"parameterization": parameterization, "axes": axes, "rngs": rngs}
         convolutions, skips, open_skips = [], [], []
         last = max(i for i, layer in enumerate(network) if layer.role is Role.LINEAR)
         channels = in_channels
@@ -103,7 +106,7 @@ class FiniteNetwork(nnx.Module):
         """Itself: what stands side by side in a `ParallelNetwork`."""
         return (self,)
 
-    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n *places d"]:
+    def __call__(self, features: Float[Array, "n *sides c"]) -> Float[Array, "n *places d"]:
         """Output for a batch of feature priors or other images, channels last.
 
         Raises
@@ -111,8 +114,8 @@ class FiniteNetwork(nnx.Module):
         ArchitectureError : the sides do not fit the network, or the channels, or there are values
             that are NaN or infinite (where they are known: under `jax.jit` outputs are NaN).
         """
-        height, width, channels = features.shape[1:]
-        check(self.network, (height, width))
+        *sides, channels = features.shape[1:]
+        check(self.network, tuple(sides), axes=self.axes)
         if channels != self.in_channels:
             raise ArchitectureError(
                 f"features have {channels} channels and the network was made for "
@@ -129,12 +132,12 @@ class FiniteNetwork(nnx.Module):
             if layer.reduction > 1 and self.skip_channels:
                 branch = next(skips)(x)
                 if activation is not None:
-                    branch = apply_layer(activation, branch, circular)
+                    branch = apply_layer(activation, branch, circular, self.axes)
                 branches.append(branch)
             x = (
                 next(convolutions)(x)
                 if layer.role is Role.LINEAR
-                else apply_layer(layer, x, circular)
+                else apply_layer(layer, x, circular, self.axes)
             )
             if layer.role is Role.ACTIVATION:
                 activation = layer
@@ -151,19 +154,30 @@ class ParallelNetwork(nnx.Module):
     network : Parallel, what is computed.
     width, in_channels, out_channels : int, channels of each part of each branch.
     sigmoid : bool, whether the output is a probability.
+    axes : int, of the images.
     branches : the networks, without a sigmoid.
     """
 
     def __init__(
-        self, network: Parallel, width: int, in_channels: int, out_channels: int, *, sigmoid, **each
+        self,
+        network: Parallel,
+        width: int,
+        in_channels: int,
+        out_channels: int,
+        *,
+        sigmoid,
+        axes,
+        **each,
     ):
         self.network = network
         self.width = width
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.sigmoid = sigmoid
+        self.axes = axes
+        sizes = width, in_channels, out_channels
         self.branches = nnx.List(
-            FiniteNetwork(branch, width, in_channels, out_channels, sigmoid=False, **each)
+            FiniteNetwork(branch, *sizes, sigmoid=False, axes=axes, **each)
             for branch in network.branches
         )
 
@@ -172,9 +186,9 @@ class ParallelNetwork(nnx.Module):
         """The branches."""
         return tuple(self.branches)
 
-    def __call__(self, features: Float[Array, "n h w c"]) -> Float[Array, "n *places d"]:
+    def __call__(self, features: Float[Array, "n *sides c"]) -> Float[Array, "n *places d"]:
         """Output for a batch of feature priors, channels last."""
-        check(self.network, (features.shape[1], features.shape[2]))
+        check(self.network, features.shape[1:-1], axes=self.axes)
         outputs = (
             math.sqrt(weight) * branch(features)
             for weight, branch in zip(self.network.weights, self.branches, strict=True)
@@ -193,7 +207,8 @@ def from_architecture(
     batch_norm: bool = False,
     sigmoid: bool = False,
     skip_channels: int = 0,
-    shape: tuple[int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
+    axes: int = 2,
     rngs: nnx.Rngs,
 ) -> FiniteNetwork | ParallelNetwork:
     """Read an architecture as a network of finite width.
@@ -224,6 +239,9 @@ def from_architecture(
     shape : (int, int), optional
         Height and width of the images. Needed where there is a `Flatten`, whose vectors are as long
         as the images are large.
+    axes : int
+        Of the images: 1 for signals, 3 for volumes, with filters and factors the same along each.
+        Group convolutions are for pictures.
     rngs : nnx.Rngs
         Draws the weights, such as ``nnx.Rngs(0)``.
 
@@ -248,7 +266,7 @@ def from_architecture(
     """
     check_structure(network)
     if shape is not None:
-        check(network, shape)
+        check(network, shape, axes=axes)
     elif any(
         isinstance(layer, Flatten) for _, branch in weighted_branches(network) for layer in branch
     ):
@@ -261,6 +279,7 @@ def from_architecture(
         ("in_channels", in_channels, 1),
         ("out_channels", out_channels, 1),
         ("skip_channels", skip_channels, 0),
+        ("axes", axes, 1),
     ):
         integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not integer or value < least:
@@ -282,18 +301,21 @@ def from_architecture(
         sigmoid=sigmoid,
         skip_channels=skip_channels,
         shape=shape,
+        axes=axes,
         rngs=rngs,
     )
 
 
-def _with_weights(layer: Any, in_channels: int, out_channels: int, **options):
+def _with_weights(layer: Any, in_channels: int, out_channels: int, *, axes: int, **options):
     """The module of a layer that has weights."""
     match layer:
         case LiftingConv() | GroupConv():
+            if axes != 2:
+                raise ArchitectureError(f"axes was {axes}, and {layer!r} is for pictures, with two")
             return GroupConvolution(layer, in_channels, out_channels, **options)
         case Dense():
             return DenseLayer(in_channels, out_channels, **options)
-    return Convolution(layer, in_channels, out_channels, **options)
+    return Convolution(layer, in_channels, out_channels, axes=axes, **options)
 
 
 def _close(open_skips: list[int], position: int, layer: Upsample, before_last: bool) -> None:

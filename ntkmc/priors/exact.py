@@ -8,7 +8,7 @@ from jaxtyping import Float
 from ntkmc.priors.iid import IIDPrior
 
 
-def exact_features(prior: IIDPrior, shape: tuple[int, int]) -> Float[np.ndarray, "H W c"]:
+def exact_features(prior: IIDPrior, shape: tuple[int, ...]) -> Float[np.ndarray, "*sides c"]:
     r"""Features whose mean products are those of ``prior``, exactly.
 
     With n = H W pixels, the n + 1 channels
@@ -24,7 +24,7 @@ def exact_features(prior: IIDPrior, shape: tuple[int, int]) -> Float[np.ndarray,
     ----------
     prior : IIDPrior
         With C1 >= C2 >= 0.
-    shape : (H, W)
+    shape : (H, W), or of other axes than two
 
     Returns
     -------

@@ -20,6 +20,8 @@ NETWORKS = {
     "bilinear": autoencoder(1, negative_slope=0.2, upsampling="bilinear"),
     "strided": Sequential([Conv(3, 2), Relu(), Upsample(2), Conv(3), LeakyRelu(), Conv(1)]),
 }
+SMALL = Sequential([Conv(3, 2), Relu(), Upsample(2), Conv(3), Relu(), Conv(1)])
+OTHER_AXES = {"a signal": (NETWORKS["bilinear"], (12,)), "a volume": (SMALL, (4, 4, 4))}
 
 
 def reference(network, shape, prior):
@@ -66,7 +68,12 @@ def test_nngp_is_the_mean_product_of_outputs():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "draws"),
-    [*((name, "ntk", 40) for name in NETWORKS), ("nearest", "nngp", 200), ("strided", "nngp", 200)],
+    [
+        *((name, "ntk", 40) for name in NETWORKS),
+        *((name, "nngp", 200) for name in ("nearest", "strided")),
+        *((name, "ntk", 20) for name in OTHER_AXES),
+        ("a volume", "nngp", 40),
+    ],
 )
 def test_converges_to_the_infinite_width_kernel(name, kind, draws):
     """The mean over draws lies within its standard errors of the limit, entry by entry.
@@ -74,10 +81,12 @@ def test_converges_to_the_infinite_width_kernel(name, kind, draws):
     The entries of one draw go up and down together, so that a bound on the largest of them is near
     the bound for a single one. At this width the bias, of order 1 / width, is below the noise.
     """
-    network = NETWORKS[name]
-    shape = padded_shape(network, (4, 4))
+    network, shape = OTHER_AXES.get(name) or (NETWORKS[name], (4, 4))
+    width = 128 if name in OTHER_AXES else 256
+    shape = padded_shape(network, shape)
     limit = reference(network, shape, PRIOR)[kind]
-    kernels = sample_kernels(network, 256, exact_features(PRIOR, shape), kind, draws, seed=1)
+    features, axes = exact_features(PRIOR, shape), len(shape)
+    kernels = sample_kernels(network, width, features, kind, draws, seed=1, axes=axes)
     assert kernels.shape == (draws, *limit.shape)
     mean, error = kernels.mean(axis=0), kernels.std(axis=0, ddof=1) / np.sqrt(draws)
     assert abs((mean - limit) / error).max() < 4
