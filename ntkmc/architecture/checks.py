@@ -164,7 +164,7 @@ def _image_shape(shape: Shape, axes: int) -> Shape:
     try:
         sides = tuple(int(side) for side in shape)
     except (TypeError, ValueError):
-        raise ArchitectureError(f"shape was {shape!r}; pass {wanted}") from None
+        sides = ()
     if len(sides) != axes:
         raise ArchitectureError(f"shape was {shape!r}; pass {wanted}")
     if min(sides) < 1:
