@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ntkmc import baselines, plots
 from ntkmc.architecture import Network, describe
+from ntkmc.architecture.base import spelled
 from ntkmc.images import keep_observed
 from ntkmc.inpainting import InpaintResult, inpaint
 from ntkmc.inpainting.facts import prior_sentence, prior_table, solve_facts
@@ -248,7 +249,7 @@ def _facts(comparison: Comparison) -> dict[str, object]:
         f"{stage} {readable_seconds(seconds)} s" for stage, seconds in result.seconds.items()
     )
     return {
-        "image": " x ".join(str(side) for side in case.image.shape),
+        "image": spelled(case.image.shape),
         "observed pixels": f"{case.mask.sum():,}",
         "network": describe(comparison.result.network),
         "kernel": readable(result.kernel.memory_bytes),

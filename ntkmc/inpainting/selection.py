@@ -80,10 +80,10 @@ def standard_candidates(gap: float, axes: int = 2) -> tuple[Sequential, ...]:
     deepest = 6 if gap > FAR else 5
     rough = [autoencoder(n, 2, slope) for n in range(2, deepest + 1) for slope in (0.01, 0.5)]
     smooth = [autoencoder(n, c, upsampling="bilinear") for n in (2, 3, 4) for c in (1, 2)]
-    all_ = (*rough, autoencoder(4, 1), *smooth, autoencoder(2, 1, 0.5, upsampling="bilinear"))
+    every = (*rough, autoencoder(4, 1), *smooth, autoencoder(2, 1, 0.5, upsampling="bilinear"))
     if axes <= 2:
-        return all_
-    return tuple(each for each in all_ if predicted_bytes(each, axes=axes) <= LARGEST)
+        return every
+    return tuple(each for each in every if predicted_bytes(each, axes=axes) <= LARGEST)
 
 
 def choose_network(

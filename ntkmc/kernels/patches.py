@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ntkmc import memory
 from ntkmc.architecture import Relu
+from ntkmc.architecture.base import spelled
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels.dense_ntk import KINDS, kernel_of_gap
 from ntkmc.kernels.operator import Pixels, coordinates, dense_matrix
@@ -61,7 +62,7 @@ class PatchKernel:
         memory.require(
             predicted_bytes(np.shape(prior.image), prior.width),
             f"patches of {prior.width} x {prior.width} pixels of an image of "
-            f"{' x '.join(map(str, np.shape(prior.image)))}",
+            f"{spelled(np.shape(prior.image))}",
             "use a smaller width, or parts of the image one after another",
         )
         bandwidth, scale = (jnp.float32(side) for side in (prior.bandwidth, prior.scale))
