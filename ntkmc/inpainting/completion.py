@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ntkmc.images import keep_observed
-from ntkmc.inpainting.holes import DEEP, LEVEL, HeldOutHoles, depth_of, hold_out_holes, widen
+from ntkmc.inpainting.holes import LEVEL, HeldOutHoles, deep, depth_of, hold_out_holes, widen
 from ntkmc.inpainting.image_prior import ImagePrior, complete_again, first_completion
 from ntkmc.inpainting.positions import solve_positions
 from ntkmc.inpainting.uncertainty import Uncertainty, of_neighbours
@@ -66,7 +66,7 @@ def complete(
     depth, progress = depth_of(mask), clock.progress
     used = prior if prior is not None and prior.used else None
     holes = hold_out_holes(mask) if used or return_std else None
-    if used and holes is None and (everywhere or depth.max() <= DEEP):
+    if used and holes is None and (everywhere or depth.max() <= deep(mask)):
         clock.start("image-made prior")
         first = first_completion(kernel, image, mask, solver.ridge)
         completed, known, solve, used = complete_again(

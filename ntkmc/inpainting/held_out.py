@@ -14,6 +14,7 @@ from ntkmc.solvers._neighbours import nearest_beyond
 from ntkmc.solvers.conditional import condition, gather, with_noise
 
 LEAST_OBSERVED = 128
+LEAST_PLACES = 3  # rows, slices or frames: one held out, and one on either side
 GAP_QUANTILE = 0.95
 SPECTRA = 64  # neighbourhoods whose eigenvalues are looked at
 SPREAD = 256  # observed pixels that tell how far apart they are
@@ -103,7 +104,9 @@ def hold_out(
     A pixel is held out together with all others within a radius, which is drawn from the distances
     between missing pixels and the nearest observed one: where single pixels are missing at random
     that is the pixel alone, in an image with holes it is a hole. The widest radii go to the pixels
-    that are farthest from others anyway; about half of what is observed is left at least.
+    that are farthest from others anyway; about half of what is observed is left at least. Distances
+    are along the axes on which the mask depends: where whole rows, slices or frames are missing, a
+    pixel is held out with its own.
 
     Parameters
     ----------
@@ -126,18 +129,27 @@ def hold_out(
     rng = np.random.default_rng(seed)
     count = min(count, len(observed))
     targets = observed[rng.choice(len(observed), count, replace=False)]
-    tree = cKDTree(observed)
-    natural = tree.query(targets, k=2)[0][:, 1]
-    gaps = np.sort(tree.query(missing[rng.integers(0, len(missing), count)])[0])
+    axes = _axes_of(mask)
+    tree = cKDTree(np.unique(observed[:, axes], axis=0))
+    natural = tree.query(targets[:, axes], k=2)[0][:, 1]
+    gaps = np.sort(tree.query(missing[rng.integers(0, len(missing), count)][:, axes])[0])
     radius = np.empty(count)
     radius[np.argsort(natural, kind="stable")] = gaps
     # Where holes are wider than what is observed: half of that is left all the same.
     some = observed[rng.choice(len(observed), min(len(observed), SPREAD), replace=False)]
-    radius = np.minimum(radius, np.median(cdist(targets, some), axis=1))
+    radius = np.minimum(radius, np.median(cdist(targets[:, axes], some[:, axes]), axis=1))
     beyond = np.maximum(radius, natural)
-    near = nearest_beyond(observed, mask.shape, targets, beyond, neighbours)
+    near = nearest_beyond(observed, mask.shape, targets, beyond, neighbours, axes)
     values = image[mask].reshape(len(observed), -1)
     points, present, near_values = gather(observed, values, targets, near)
     truth = image[tuple(targets.T)].reshape(count, -1)
     gap = float(np.quantile(gaps, GAP_QUANTILE))
     return HeldOut(points, present, near_values, truth, gap)
+
+
+def _axes_of(mask):
+    """The axes on which a mask depends, all if too few places differ along these."""
+    axes = [axis for axis in range(mask.ndim) if np.any(mask != mask.take([0], axis))]
+    others = tuple(axis for axis in range(mask.ndim) if axis not in axes)
+    places = np.count_nonzero(mask.any(axis=others))
+    return axes if places >= LEAST_PLACES else list(range(mask.ndim))

@@ -7,13 +7,17 @@ what was there, by depth: the distance to the nearest observed pixel.
 """
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from ntkmc.solvers._neighbours import unit_ball
+
 DEEP = 4.0  # pixels: up to here, pixels held out with their surroundings say enough
+CHANCE = 0.01  # of an image that chance left a place so deep somewhere, for it to be a hole
 SHARE = 0.25  # of the observed pixels, hidden at most
 TRIES = 64  # places looked at
 OVERLAP = 0.1  # of a hole, that may fall on other holes
@@ -86,6 +90,25 @@ def depth_of(mask: Bool[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return ndimage.distance_transform_edt(~mask)
 
 
+def deep(mask: Bool[np.ndarray, "..."]) -> float:
+    """Beyond which depth there is a hole, in pixels.
+
+    DEEP, or what chance leaves where a share q of n pixels is missing at random: a ball of radius d
+    is empty with probability q to the power of its volume, and n times that is CHANCE; at an edge
+    there are fewer pixels, and halves of balls. Pixels held out with their surroundings stand for
+    these, as for the others.
+    """
+    share = 1 - np.count_nonzero(mask) / mask.size
+    if not 0 < share < 1:
+        return DEEP
+    volumes = [
+        2**at_edges * math.log(2**at_edges * math.prod(free) / CHANCE) / -math.log(share)
+        for at_edges in range(mask.ndim + 1)
+        for free in itertools.combinations(mask.shape, mask.ndim - at_edges)
+    ]
+    return max(DEEP, (max(volumes) / unit_ball(mask.ndim)) ** (1 / mask.ndim))
+
+
 def widen(depth: Float[np.ndarray, " t"], widths: Widths) -> Float[np.ndarray, " t"]:
     """Factors at these depths; beyond the last, that of the last."""
     if not widths:
@@ -97,7 +120,7 @@ def widen(depth: Float[np.ndarray, " t"], widths: Widths) -> Float[np.ndarray, "
 def hold_out_holes(mask: Bool[np.ndarray, "..."], seed: int = 0) -> HeldOutHoles | None:
     """Cut the holes of an image elsewhere into it, mirrored at random.
 
-    Holes are where something is farther than DEEP pixels from what is observed. One that is too
+    Holes are where something is farther from what is observed than `deep` says. One that is too
     large is cut smaller.
 
     Parameters
@@ -109,10 +132,13 @@ def hold_out_holes(mask: Bool[np.ndarray, "..."], seed: int = 0) -> HeldOutHoles
     -------
     None where there are no such holes, or no place for them.
     """
-    core = depth_of(mask) > DEEP
-    if not core.any() or not mask.any():
+    if not mask.any():
         return None
-    holes = ~mask & (depth_of(core) <= DEEP)
+    least = deep(mask)
+    core = depth_of(mask) > least
+    if not core.any():
+        return None
+    holes = ~mask & (depth_of(core) <= least)
     labels, count = ndimage.label(holes)
     boxes = ndimage.find_objects(labels)
     shapes = [labels[box] == number for number, box in zip(range(1, count + 1), boxes, strict=True)]
@@ -123,7 +149,7 @@ def hold_out_holes(mask: Bool[np.ndarray, "..."], seed: int = 0) -> HeldOutHoles
         shape = shapes[rng.integers(count)]
         shape = shape[tuple(slice(None, None, rng.choice([-1, 1])) for _ in mask.shape)]
         shape = _at_most(shape, budget)
-        if depth_of(~np.pad(shape, 1)).max() <= DEEP:
+        if depth_of(~np.pad(shape, 1)).max() <= least:
             break
         corner = rng.integers(0, np.subtract(mask.shape, shape.shape) + 1)
         there = tuple(map(slice, corner, corner + shape.shape))

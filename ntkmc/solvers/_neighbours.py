@@ -61,7 +61,7 @@ def _by_spiral(pixels, rank, low, high, m):
     todo = np.arange(low, high)
     look = 1.3 * m * rank.size / low
     while todo.size:
-        reach = int((look / _unit_ball(axes)) ** (1 / axes)) + 1
+        reach = int((look / unit_ball(axes)) ** (1 / axes)) + 1
         offsets = _ball([min(reach, (side - 1) // 2) for side in rank.shape], reach)
         short = []
         for part in np.array_split(todo, -(-todo.size * len(offsets[0]) // CHUNK)):
@@ -78,10 +78,11 @@ def _by_spiral(pixels, rank, low, high, m):
     return found
 
 
-def nearest_beyond(pixels, shape, targets, radius, m) -> np.ndarray:
+def nearest_beyond(pixels, shape, targets, radius, m, measured) -> np.ndarray:
     """The m nearest pixels at least so far, (t,), from each target, (t, axes); none wraps around.
 
-    As `nearest_earlier` has them; n where there are no m.
+    How far they have to be is `measured` along some of the axes only. As `nearest_earlier` has
+    them; n where there are no m.
     """
     (n, axes), volume = pixels.shape, math.prod(shape)
     # Beside the image there are none: negative indices, before it, wrap around.
@@ -89,7 +90,9 @@ def nearest_beyond(pixels, shape, targets, radius, m) -> np.ndarray:
     # Where no neighbour is within this there are fewer.
     reach = radius.max() + 8 * (m * volume / n) ** (1 / axes)
     offsets = _ball([min(int(reach), side - 1) for side in shape], reach)
+    # Whoever is so far along some axes is so far altogether.
     starts = np.searchsorted(np.sqrt(np.sum(np.square(offsets), axis=0)), radius - 1e-9)
+    far = np.append(np.sum(np.square([offsets[axis] for axis in measured]), axis=0), 0)
     # After the last offset one that leads beside the image.
     last = len(offsets[0])
     offsets = tuple(np.append(one, side) for one, side in zip(offsets, shape, strict=True))
@@ -99,7 +102,8 @@ def nearest_beyond(pixels, shape, targets, radius, m) -> np.ndarray:
         at = np.minimum(starts[todo, None] + np.arange(look), last)
         there = (targets[todo, axis, None] + one[at] for axis, one in enumerate(offsets))
         ranks = rank[tuple(there)]
-        found[todo] = _first_wanted(ranks < n, ranks, m, n)
+        wanted = (ranks < n) & (far[at] >= np.square(radius[todo, None] - 1e-9))
+        found[todo] = _first_wanted(wanted, ranks, m, n)
         todo = todo[(found[todo, -1] == n) & (at[:, -1] < last)]
         look *= 4
     return found
@@ -112,7 +116,7 @@ def _ranks(pixels, shape):
     return rank
 
 
-def _unit_ball(axes):
+def unit_ball(axes):
     """Volume of a ball of radius one: pi for a disc."""
     return math.pi ** (axes / 2) / math.gamma(axes / 2 + 1)
 

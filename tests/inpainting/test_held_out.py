@@ -61,6 +61,39 @@ def test_where_a_hole_is_missing_holes_are_held_out():
     assert nearest.mean() == pytest.approx(depth.mean(), rel=0.25)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((30, 40), [0]), ((14, 12, 16), [2]), ((14, 12, 16), [0, 2])]
+)
+def test_where_rows_slices_or_lines_are_missing_they_are_held_out(shape, axes):
+    image = np.random.default_rng(0).random(shape)
+    if len(axes) == 1:
+        line = np.arange(shape[axes[0]]) % 3 != 1
+    else:
+        line = np.random.default_rng(1).random([shape[axis] for axis in axes]) < 0.6
+    others = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    mask = np.broadcast_to(np.expand_dims(line, others), shape)
+    samples = hold_out(image, mask, 60, 12)
+    assert samples.present.all()
+    places = np.argwhere(line)
+    for *near, target in samples.points:
+        apart = np.linalg.norm(np.subtract(near, target)[:, axes], axis=1)
+        nearest = np.sort(np.linalg.norm(places - target[axes], axis=1))[1]
+        assert apart.min() >= nearest
+        # Of those that are so far along these axes, the nearest altogether.
+        observed = np.argwhere(mask)
+        far = np.linalg.norm((observed - target)[:, axes], axis=1) >= apart.min() - 1e-9
+        every = np.sort(np.linalg.norm((observed - target)[far], axis=1))[:12]
+        np.testing.assert_allclose(np.sort(np.linalg.norm(near - target, axis=1)), every)
+
+
+def test_of_two_rows_none_can_be_held_out_with_its_own():
+    mask = np.zeros(IMAGE.shape, bool)
+    mask[[3, 20]] = True
+    image = np.zeros((40, 100))
+    samples = hold_out(image, np.repeat(mask, 2, axis=1), 30, 8)
+    assert samples.present.all()
+
+
 def test_few_neighbours_are_padded_and_do_not_count():
     mask = random_mask()
     samples = hold_out(IMAGE, mask, 64, 12)

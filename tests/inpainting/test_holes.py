@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ntkmc.inpainting.holes import DEEP, SHARE, depth_of, hold_out_holes, widen
+from ntkmc.inpainting.holes import DEEP, SHARE, deep, depth_of, hold_out_holes, widen
 
 
 def with_holes(shape=(96, 120), corners=((10, 12), (50, 70)), side=22, observed=1.0, seed=0):
@@ -55,6 +55,31 @@ def test_where_nothing_is_deep_there_are_no_holes():
     ring = np.zeros((40, 40), bool)
     ring[0] = True  # and here no place for one
     assert hold_out_holes(ring) is None
+
+
+@pytest.mark.parametrize("share", [0.8, 0.9, 0.95])
+def test_what_chance_leaves_is_no_hole(share):
+    for seed in range(10):
+        mask = np.random.default_rng(seed).random((120, 100)) >= share
+        assert DEEP < depth_of(mask).max() <= deep(mask)
+        assert hold_out_holes(mask) is None
+
+
+def test_beside_what_chance_leaves_a_hole_is_one():
+    mask = np.random.default_rng(0).random((160, 200)) >= 0.8
+    mask[40:80, 30:70] = False
+    assert hold_out_holes(mask).depth.max() > deep(mask)
+
+
+def test_signals_and_volumes_have_holes_too():
+    rng = np.random.default_rng(0)
+    signal, volume = rng.random(2000) < 0.5, rng.random((30, 30, 30)) < 0.3
+    assert hold_out_holes(signal) is None
+    assert hold_out_holes(volume) is None
+    assert deep(signal) > deep(volume) == DEEP
+    signal[400:440], volume[5:20, 8:20, 6:18] = False, False
+    assert hold_out_holes(signal).hidden.any()
+    assert hold_out_holes(volume).hidden.any()
 
 
 def test_what_helps_near_the_edge_only_is_used_there_only():
