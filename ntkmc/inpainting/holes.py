@@ -17,7 +17,7 @@ from scipy import ndimage
 from ntkmc.solvers._neighbours import unit_ball
 
 DEEP = 4.0  # pixels: up to here, pixels held out with their surroundings say enough
-CHANCE = 0.01  # of an image that chance left a place so deep somewhere, for it to be a hole
+CHANCE = 1e-3  # of an image that chance left a place so deep somewhere, for it to be a hole
 SHARE = 0.25  # of the observed pixels, hidden at most
 TRIES = 64  # places looked at
 OVERLAP = 0.1  # of a hole, that may fall on other holes
