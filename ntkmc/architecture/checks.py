@@ -53,9 +53,9 @@ def check(
         try:
             size = layer.output_shape(size)
         except ArchitectureError as error:
-            # Group convolutions say themselves which sides would do.
-            grouped = isinstance(layer, LiftingConv | GroupConv)
-            advice = "" if grouped else f"; {_advice(network, given)}"
+            # Group convolutions say themselves which sides would do, and so do axes.
+            said = isinstance(layer, LiftingConv | GroupConv) or layer.axes not in (None, axes)
+            advice = "" if said else f"; {_advice(network, given)}"
             raise ArchitectureError(f"{_place(position, layer)}: {error}{advice}") from None
         sizes.append(size)
     if image_to_image and domain is Domain.VECTOR:

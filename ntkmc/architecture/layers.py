@@ -17,10 +17,13 @@ from typing_extensions import override
 
 from ntkmc.architecture.base import (
     ArchitectureError,
+    ByAxis,
     Domain,
     Layer,
     Role,
     Shape,
+    one_an_axis,
+    require_by_axis,
     require_choice,
     require_int,
     require_odd,
@@ -35,12 +38,12 @@ UPSAMPLINGS = ("nearest", "bilinear", "bilinear_align_corners")
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """A convolution with an odd square filter, without bias.
+    """A convolution with an odd filter, without bias.
 
     Parameters
     ----------
-    filter_size : int
-        Side of the filter in pixels, odd.
+    filter_size : int or tuple of int
+        Side of the filter in pixels, odd; one for each axis where they differ.
     stride : int
         Outputs are computed at the rows and columns that are 0 modulo ``stride``, which must divide
         the sides of the image.
@@ -51,13 +54,14 @@ class Conv(Layer):
 
     role: ClassVar[Role] = Role.LINEAR
     takes: ClassVar[Domain | None] = Domain.IMAGE
+    by_axis: ClassVar[str | None] = "filter_size"
 
-    filter_size: int
+    filter_size: ByAxis
     stride: int = 1
     padding: str = "circular"
 
     def __post_init__(self):
-        require_int(self, "filter_size", minimum=1)
+        require_by_axis(self, "filter_size", minimum=1)
         require_int(self, "stride", minimum=1)
         require_choice(self, "padding", PADDINGS)
         require_odd(self, "filter_size")
@@ -69,12 +73,15 @@ class Conv(Layer):
 
     @override
     def output_shape(self, shape: Shape) -> Shape:
-        if self.padding == "reflect" and min(shape) <= self.filter_size // 2:
+        after = super().output_shape(shape)
+        reach = [size // 2 for size in one_an_axis(self.filter_size, len(shape))]
+        small = any(side <= beyond for side, beyond in zip(shape, reach, strict=True))
+        if self.padding == "reflect" and small:
             raise ArchitectureError(
-                f"the image is {spelled(shape)} here, too small to reflect "
-                f"{self.filter_size // 2} pixel(s) at its edges"
+                f"the image is {spelled(shape)} here, too small to reflect {max(reach)} pixel(s) "
+                "at its edges"
             )
-        return super().output_shape(shape)
+        return after
 
 
 @dataclass(frozen=True)
@@ -122,18 +129,29 @@ class Erf(Layer):
 
 @dataclass(frozen=True)
 class Downsample(Layer):
-    """Keeps the rows and columns that are 0 modulo ``factor``, which must divide the sides."""
+    """Keeps the rows and columns that are 0 modulo ``factor``, which must divide the sides.
+
+    Parameters
+    ----------
+    factor : int or tuple of int
+        At least 2; one for each axis where they differ, 1 where all is kept.
+    """
 
     takes: ClassVar[Domain | None] = Domain.IMAGE
+    by_axis: ClassVar[str | None] = "factor"
 
-    factor: int = 2
+    factor: ByAxis = 2
 
     def __post_init__(self):
-        require_int(self, "factor", minimum=2)
+        require_by_axis(self, "factor", minimum=2)
+
+    @override
+    def _with(self, value: int) -> Layer:
+        return super()._with(value) if value > 1 else Identity()
 
     @property
     @override
-    def reduction(self) -> int:
+    def reduction(self) -> ByAxis:
         return self.factor
 
 
@@ -143,8 +161,8 @@ class Upsample(Layer):
 
     Parameters
     ----------
-    factor : int
-        At least 2.
+    factor : int or tuple of int
+        At least 2; one for each axis where they differ, 1 where nothing is done.
     method : {"nearest", "bilinear", "bilinear_align_corners"}
         ``nearest`` repeats each pixel ``factor`` times. ``bilinear`` interpolates with the
         half-pixel convention (PyTorch's ``align_corners=False``): output ``i`` stands at
@@ -156,17 +174,22 @@ class Upsample(Layer):
     """
 
     takes: ClassVar[Domain | None] = Domain.IMAGE
+    by_axis: ClassVar[str | None] = "factor"
 
-    factor: int = 2
+    factor: ByAxis = 2
     method: str = "nearest"
 
     def __post_init__(self):
-        require_int(self, "factor", minimum=2)
+        require_by_axis(self, "factor", minimum=2)
         require_choice(self, "method", UPSAMPLINGS)
+
+    @override
+    def _with(self, value: int) -> Layer:
+        return super()._with(value) if value > 1 else Identity()
 
     @property
     @override
-    def enlargement(self) -> int:
+    def enlargement(self) -> ByAxis:
         return self.factor
 
 
@@ -196,17 +219,22 @@ class Sequential:
         return self.layers[index]
 
     @property
+    def axes(self) -> int | None:
+        """How many axes the images have that its first layer with a say takes; None: any number."""
+        return next((layer.axes for layer in self.layers if layer.axes is not None), None)
+
+    def along(self, axis: int) -> "Sequential":
+        """What it does along one axis of an image: where its layers differ by axis, those of it."""
+        return Sequential(layer.along(axis) for layer in self.layers)
+
+    @property
     def side_multiple(self) -> int:
         """The smallest m such that every image whose sides are multiples of m passes.
 
         Group convolutions, which ask for other sides, are not counted.
         """
-        multiple, up, down = 1, 1, 1
-        for layer in self.layers:
-            down *= layer.reduction
-            multiple = math.lcm(multiple, down // math.gcd(up, down))
-            up *= layer.enlargement
-        return multiple
+        axes = range(self.axes or 1)
+        return math.lcm(*(_side_multiple(self.along(axis).layers) for axis in axes))
 
     @property
     def is_circular(self) -> bool:
@@ -230,6 +258,15 @@ LAYERS: dict[str, type[Layer]] = {
     "global_avg_pool": GlobalAvgPool,
     "dense": Dense,
 }
+
+
+def _side_multiple(layers) -> int:
+    multiple, up, down = 1, 1, 1
+    for layer in layers:
+        down *= layer.reduction
+        multiple = math.lcm(multiple, down // math.gcd(up, down))
+        up *= layer.enlargement
+    return multiple
 
 
 def _flatten(layers: Iterable[Layer | Sequential]) -> Iterator[Layer]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ntkmc.architecture.layers import (
     ArchitectureError,
+    ByAxis,
     Conv,
     Downsample,
     Layer,
@@ -16,10 +17,10 @@ from ntkmc.architecture.parallel import Network, weighted_branches
 
 
 def autoencoder(
-    levels: int,
+    levels: ByAxis,
     convs_per_level: int = 2,
     negative_slope: float = 0.01,
-    filter_size: int = 3,
+    filter_size: ByAxis = 3,
     upsampling: str = "nearest",
     padding: str = "circular",
 ) -> Sequential:
@@ -32,16 +33,18 @@ def autoencoder(
 
     Parameters
     ----------
-    levels : int
+    levels : int or tuple of int
         How many times the image is halved. A pixel is filled in from those at most ``2**levels``
         away, so a hole wider than that is filled in its middle with an average of the whole image.
+        One for each axis where they differ, as for slices that are far apart or for frames: an axis
+        with fewer levels is halved in the last of them, at the bottom.
     convs_per_level : int
         Two is the network of the large-hole experiments; one is that of the paper's notebook, whose
         kernel is singular for want of an activation after the last upsampling.
     negative_slope : float
         Of the leaky ReLU; 0 gives a ReLU.
-    filter_size : int
-        Side of every filter, odd.
+    filter_size : int or tuple of int
+        Side of every filter, odd; one for each axis where they differ.
     upsampling : {"nearest", "bilinear", "bilinear_align_corners"}
     padding : {"circular", "same", "reflect"}
 
@@ -50,18 +53,31 @@ def autoencoder(
     Radhakrishnan, Stefanakis, Belkin and Uhler, "Simple, fast, and flexible framework for matrix
     completion with infinite width neural networks", PNAS 2022, section 5 and appendix M.
     """
-    for name, value in (("levels", levels), ("convs_per_level", convs_per_level)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ArchitectureError(
-                f"autoencoder: {name} was {value!r}; pass a whole number that is at least 1"
-            )
+    by_axis = tuple(levels) if isinstance(levels, tuple | list) else (levels,)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in by_axis)
+    if not whole or max(by_axis, default=0) < 1:
+        raise ArchitectureError(
+            f"autoencoder: levels was {levels!r}; pass a whole number that is at least 1, or one "
+            "for each axis"
+        )
+    if not isinstance(convs_per_level, int) or convs_per_level < 1 or convs_per_level is True:
+        raise ArchitectureError(
+            f"autoencoder: convs_per_level was {convs_per_level!r}; pass a whole number that is at "
+            "least 1"
+        )
+    deepest = max(by_axis)
+    factors = [
+        tuple(2 if deepest - n <= level else 1 for n in by_axis) if len(by_axis) > 1 else 2
+        for level in range(deepest)
+    ]
     activation = Relu() if negative_slope == 0 else LeakyRelu(negative_slope)
     step: list[Layer] = [Conv(filter_size, padding=padding), activation]
     convolutions = step * convs_per_level
-    down = [*convolutions, Downsample(2)]
+    down = [layer for each in factors for layer in (*convolutions, Downsample(each))]
     bottom = step if convs_per_level == 1 else []
-    up = [Upsample(2, upsampling), *convolutions]
-    return Sequential([*(down * levels), *bottom, *(up * levels)[:-1]])
+    ups = (Upsample(each, upsampling) for each in reversed(factors))
+    up = [layer for each in ups for layer in (each, *convolutions)]
+    return Sequential([*down, *bottom, *up[:-1]])
 
 
 def pointwise(depth: int) -> Sequential:
@@ -90,11 +106,14 @@ def _describe(network: Sequential) -> str:
     slopes = [getattr(layer, "negative_slope", 0.0) for layer in network]
     if ups and convolutions:
         first = convolutions[0]
-        guess = (len(ups), len(convolutions) // (2 * len(ups)), max(slopes), first.filter_size)
+        axes = range(ups[0].axes or 1)
+        halved = [sum(isinstance(x.along(axis), Upsample) for x in ups) for axis in axes]
+        levels = tuple(halved) if ups[0].axes else halved[0]
+        guess = (levels, len(convolutions) // (2 * len(ups)), max(slopes), first.filter_size)
         if guess[1] and network == autoencoder(*guess, ups[0].method, first.padding):
             return (
-                f"autoencoder({guess[0]} levels, {guess[1]} convolution(s), slope {guess[2]:g}, "
-                f"{ups[0].method})"
+                f"autoencoder({' x '.join(map(str, halved))} levels, {guess[1]} convolution(s), "
+                f"slope {guess[2]:g}, {ups[0].method})"
             )
     return f"{len(network)} layers"
 

@@ -53,6 +53,10 @@ class Parallel:
         object.__setattr__(self, "branches", branches)
         object.__setattr__(self, "weights", tuple(float(weight) for weight in weights))
 
+    def along(self, axis: int) -> "Parallel":
+        """What the networks do along one axis of an image."""
+        return Parallel((branch.along(axis) for branch in self.branches), self.weights)
+
     @property
     def side_multiple(self) -> int:
         """The smallest m such that every image whose sides are multiples of m passes."""

@@ -1,7 +1,8 @@
 """How a network is written in YAML, and read back.
 
-A layer is its name and its fields, ``{conv: {filter_size: 3}}``; one whose fields all have defaults
-can be its bare name, ``relu``. A network is a list of layers, or the name and the arguments of a
+A layer is its name and its fields, ``{conv: {filter_size: 3}}`` or, where they differ by axis,
+``{conv: {filter_size: [1, 3, 3]}}``; one whose fields all have defaults can be its bare name,
+``relu``. A network is a list of layers, or the name and the arguments of a
 standard one, ``{autoencoder: {levels: 6}}``. Networks side by side are
 ``{parallel: {branches: [network, ...], weights: [number, ...]}}``.
 """
@@ -102,5 +103,9 @@ def _read(spelling: Any, place: str) -> Layer | Network:
             for i, branch in enumerate(branches)
         ]
         spelling = {"parallel": {**arguments, "branches": read}}
+    if isinstance(spelling, dict):  # what differs by axis is a list in YAML
+        name, arguments = _spelling.split(spelling, place, ArchitectureError)
+        each = {key: tuple(v) if isinstance(v, list) else v for key, v in arguments.items()}
+        spelling = {name: each}
     makers: dict[str, Callable] = {**LAYERS, **NETWORKS, "parallel": Parallel}
     return _spelling.make(spelling, makers, place, ArchitectureError)

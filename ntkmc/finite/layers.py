@@ -5,6 +5,7 @@ three in place of two; after a lifting convolution there is an axis for the elem
 before the channels, and vectors are (batch, channels).
 """
 
+import itertools
 import math
 
 import jax
@@ -27,6 +28,7 @@ from ntkmc.architecture import (
     Relu,
     Upsample,
 )
+from ntkmc.architecture.base import one_an_axis
 
 PARAMETERIZATIONS = ("ntk", "standard")
 
@@ -69,12 +71,13 @@ class Convolution(nnx.Module):
         axes: int,
         rngs: nnx.Rngs,
     ):
-        std, self.scale = weight_scales(layer.filter_size**axes * in_channels, parameterization)
+        sizes = one_an_axis(layer.filter_size, axes)
+        std, self.scale = weight_scales(math.prod(sizes) * in_channels, parameterization)
         self.layer = layer
         self.conv = nnx.Conv(
             in_channels,
             out_channels,
-            (layer.filter_size,) * axes,
+            sizes,
             strides=layer.stride,
             padding="VALID",
             use_bias=False,
@@ -85,8 +88,8 @@ class Convolution(nnx.Module):
 
     def __call__(self, x: Float[Array, "n *sides c"]) -> Float[Array, "n *others d"]:
         """Pad, convolve, scale, normalise."""
-        reach = self.layer.filter_size // 2
-        edges = ((0, 0), *((reach, reach),) * (x.ndim - 2), (0, 0))
+        reach = [size // 2 for size in one_an_axis(self.layer.filter_size, x.ndim - 2)]
+        edges = ((0, 0), *zip(reach, reach, strict=True), (0, 0))
         # The scale belongs to the smaller of the two arrays, the weights; but flax has them.
         y = self.scale * self.conv(jnp.pad(x, edges, _PAD_MODES[self.layer.padding]))
         return y if self.norm is None else self.norm(y)
@@ -182,12 +185,13 @@ def apply_layer(
         case Identity():
             return x
         case Downsample(factor=factor):
-            return x[(slice(None), *(slice(None, None, factor) for _ in sides))]
+            steps = one_an_axis(factor, axes)
+            return x[(slice(None), *(slice(None, None, step) for step in steps))]
         case Upsample(factor=factor, method="nearest"):
-            return _nearest(x, factor)
+            return _nearest(x, one_an_axis(factor, axes))
         case Upsample(factor=factor, method="bilinear"):
-            for axis in sides:
-                x = _bilinear(x, factor, axis, circular)
+            for axis, its in zip(sides, one_an_axis(factor, axes), strict=True):
+                x = _bilinear(x, its, axis, circular) if its > 1 else x
             return x
         case GroupPool():
             return x.mean(axis=3)
@@ -198,11 +202,12 @@ def apply_layer(
     raise ArchitectureError(f"{layer!r} has no finite-width reading")
 
 
-def _nearest(x, factor):
+def _nearest(x, factors):
     n, *sides, c = x.shape
     apart = x.reshape(n, *(part for side in sides for part in (side, 1)), c)
-    spread = jnp.broadcast_to(apart, (n, *(part for side in sides for part in (side, factor)), c))
-    return spread.reshape(n, *(side * factor for side in sides), c)
+    each = list(zip(sides, factors, strict=True))
+    spread = jnp.broadcast_to(apart, (n, *itertools.chain(*each), c))
+    return spread.reshape(n, *(side * factor for side, factor in each), c)
 
 
 def _bilinear(x, factor, axis, circular):

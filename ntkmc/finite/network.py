@@ -27,6 +27,7 @@ from ntkmc.architecture import (
     check_structure,
     weighted_branches,
 )
+from ntkmc.architecture.base import ByAxis
 from ntkmc.finite.group_convolution import GroupConvolution
 from ntkmc.finite.layers import PARAMETERIZATIONS, Convolution, DenseLayer, apply_layer
 from ntkmc.groups import missing
@@ -70,11 +71,12 @@ class FiniteNetwork(nnx.Module):
 
         sizes = [shape, *check(network, shape, axes=axes)] if shape is not None else []
         options: dict[str, Any] = {"parameterization": parameterization, "axes": axes, "rngs": rngs}
-        convolutions, skips, open_skips = [], [], []
+        convolutions, skips = [], []
+        open_skips: list[ByAxis] = []
         last = max(i for i, layer in enumerate(network) if layer.role is Role.LINEAR)
         channels = in_channels
         for position, layer in enumerate(network):
-            if layer.reduction > 1 and skip_channels:
+            if layer.reduction != 1 and skip_channels:
                 skips.append(
                     _with_weights(
                         Conv(1), channels, skip_channels, batch_norm=batch_norm, **options
@@ -129,7 +131,7 @@ class FiniteNetwork(nnx.Module):
         convolutions, skips = iter(self.convolutions), iter(self.skips)
         branches, activation, x = [], None, features
         for layer in self.network:
-            if layer.reduction > 1 and self.skip_channels:
+            if layer.reduction != 1 and self.skip_channels:
                 branch = next(skips)(x)
                 if activation is not None:
                     branch = apply_layer(activation, branch, circular, self.axes)
@@ -318,7 +320,7 @@ def _with_weights(layer: Any, in_channels: int, out_channels: int, *, axes: int,
     return Convolution(layer, in_channels, out_channels, axes=axes, **options)
 
 
-def _close(open_skips: list[int], position: int, layer: Upsample, before_last: bool) -> None:
+def _close(open_skips: list[ByAxis], position: int, layer: Upsample, before_last: bool) -> None:
     """Match an upsampling with the last subsampling that is not matched yet."""
     place = f"layer {position} ({layer!r})"
     if not open_skips or open_skips[-1] != layer.factor:

@@ -80,7 +80,7 @@ def check_settings(network, prior, ridge, rtol, margin: int | None, kernel, axes
             f"the mask has {axes} axes; features, kernels made before and priors made of the image "
             "are for pictures, with two: leave prior and kernel out"
         )
-    if axes != 2 and not (network is None or named or covers(network)):
+    if axes != 2 and not (network is None or named or covers(network, axes)):
         raise ValueError(
             f"the mask has {axes} axes, and the network no PeriodicKernel, the only one for these: "
             "pass one of circular convolutions, such as autoencoder(3)"

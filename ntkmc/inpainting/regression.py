@@ -159,7 +159,7 @@ def inpaint(
         network, ridge = selection.network, selection.ridge
     elif network is None:
         network = autoencoder(6 if axes <= 2 else 3)
-    periodic = kernel is None and isinstance(prior, IIDPrior) and covers(network)
+    periodic = kernel is None and isinstance(prior, IIDPrior) and covers(network, axes)
     chosen = choose_solver(solver, periodic, mask.sum(), ridge or 0.0, rtol)
 
     clock.start("kernel")

@@ -154,7 +154,7 @@ def choose_network(
     if candidates is None:
         candidates = standard_candidates(samples.gap, mask.ndim)
     for candidate in candidates:
-        if not covers(candidate):
+        if not covers(candidate, mask.ndim):
             raise ValueError(f"candidate {candidate!r} has no periodic kernel; leave it out")
     if not candidates:
         raise ValueError("candidates was empty; pass at least one network")

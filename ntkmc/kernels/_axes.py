@@ -66,7 +66,7 @@ class Step:
 def has_outside(network: Sequential) -> bool:
     """Whether zero padding makes the outside of the image matter."""
     return any(
-        isinstance(layer, Conv) and layer.padding == "same" and layer.filter_size > 1
+        isinstance(layer, Conv) and layer.padding == "same" and layer.filter_size != 1
         for layer in network
     )
 
@@ -87,11 +87,13 @@ def steps(network: Sequential, shape: tuple[int, ...]) -> list[Step]:
 
     for layer in network:
         if isinstance(layer, Conv) or _interpolates(layer):
-            close([_axis_map(layer, n, outside, circular) for n in sides], isinstance(layer, Conv))
+            along = [layer.along(axis) for axis in range(len(sides))]
+            maps = [_axis_map(x, n, outside, circular) for x, n in zip(along, sides, strict=True)]
+            close(maps, isinstance(layer, Conv))
             sides = layer.output_shape(sides)
             pending = _identity(sides, outside)
         elif isinstance(layer, Downsample | Upsample):
-            kept = [_reading(layer, n, outside) for n in sides]
+            kept = [_reading(layer.along(axis), n, outside) for axis, n in enumerate(sides)]
             sides = layer.output_shape(sides)
             if isinstance(layer, Downsample) and found and _is_identity(pending):
                 axes = [m.select(k) for m, k in zip(found[-1].axes, kept, strict=True)]
@@ -124,18 +126,22 @@ def _identity_map(n):
 
 def _reading(layer, side, outside):
     """The position that each position after a subsampling or nearest upsampling reads."""
-    inside = (
-        np.arange(0, side, layer.factor)
-        if isinstance(layer, Downsample)
-        else np.arange(side * layer.factor) // layer.factor
-    )
+    match layer:
+        case Downsample(int(factor)):
+            inside: np.ndarray = np.arange(0, side, factor)
+        case Upsample(int(factor)):
+            inside = np.arange(side * factor) // factor
+        case _:
+            inside = np.arange(side)
     return np.append(inside, [side] * outside).astype(int)
 
 
 def _axis_map(layer, side, outside, circular):
+    if isinstance(layer, Identity):
+        return _identity_map(side + outside)
     if isinstance(layer, Conv):
         positions = _convolution(layer, side)
-        weights = np.full(positions.shape, 1 / layer.filter_size)
+        weights = np.full(positions.shape, 1 / positions.shape[1])
     else:
         low, share = _interpolation(layer, side)
         positions = np.stack([low, low + 1], axis=1)

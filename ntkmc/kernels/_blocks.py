@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntkmc.kernels._pairs import Pairs
+from ntkmc.kernels._recursion import Axes
 
 # Windows overlap, so they take several times the memory of the images; more images than fit go one
 # after another.
@@ -29,17 +30,37 @@ def _window(pairs: Pairs) -> tuple[int, np.ndarray, np.ndarray]:
     return length, upper, length - 1 - upper
 
 
-def folded_shape(pairs: Pairs, axes: int) -> tuple[int, int, int]:
+def folded_shape(pairs: Axes) -> tuple[int, int, int]:
     """Shape of what `fold_table` returns."""
-    return 2**axes, pairs.half**axes, len(_window(pairs)[1]) ** axes
+    windows = math.prod(len(_window(each)[1]) for each in pairs)
+    return 2 ** len(pairs), math.prod(each.half for each in pairs), windows
 
 
 @functools.partial(jax.jit, static_argnames="pairs")
-def fold_table(near, pairs: Pairs):
+def fold_table(near, pairs: Axes):
     """A matrix a sector (even-even, even-odd, odd-even, odd-odd) from near rows of kernel less far.
 
     (sectors, phases, window), phases and places of a window in row-major order.
     """
+    padded = jnp.pad(
+        near, (0, 1)
+    )  # a window reaches beyond the radius of most of its phases: zeros there
+    rows, axes = [_window_rows(each) for each in pairs], len(pairs)
+    halves = [side for each in pairs for side in (each.half, len(_window(each)[1]))]
+    order = (*range(0, 2 * axes, 2), *range(1, 2 * axes, 2))
+    sectors = []
+    for signs in itertools.product((1, -1), repeat=axes):
+        part = padded
+        for axis, (sign, (up, down)) in enumerate(zip(signs, rows, strict=True)):
+            before = (slice(None),) * axis
+            part = part[(*before, up)] + sign * part[(*before, down)]
+        part = part.reshape(halves).transpose(order)
+        sectors.append(part.reshape(math.prod(each.half for each in pairs), -1))
+    return jnp.stack(sectors)
+
+
+def _window_rows(pairs: Pairs):
+    """Rows of each kept phase and place of the upper half of a window, and of the mirror image."""
     _, upper, lower = _window(pairs)
     phases = np.arange(pairs.period - pairs.half, pairs.period)[:, None]
 
@@ -47,20 +68,7 @@ def fold_table(near, pairs: Pairs):
         d = window[None, :] - pairs.radius - phases
         return np.where(abs(d) <= pairs.radius, pairs.row(phases, d), pairs.near).ravel()
 
-    padded = jnp.pad(
-        near, (0, 1)
-    )  # a window reaches beyond the radius of most of its phases: zeros there
-    up, down, axes = rows(upper), rows(lower), near.ndim
-    sectors = []
-    for signs in itertools.product((1, -1), repeat=axes):
-        part = padded
-        for axis, sign in enumerate(signs):
-            before = (slice(None),) * axis
-            part = part[(*before, up)] + sign * part[(*before, down)]
-        part = part.reshape((pairs.half, upper.size) * axes)
-        order = (*range(0, 2 * axes, 2), *range(1, 2 * axes, 2))
-        sectors.append(part.transpose(order).reshape(pairs.half**axes, -1))
-    return jnp.stack(sectors)
+    return rows(upper), rows(lower)
 
 
 def _fold(images, axis, pairs):
@@ -90,28 +98,28 @@ def _unfold(parts, axis, pairs):
 def _multiply(folded, images, pairs):
     n, *sides = images.shape
     axes = len(sides)
-    blocks = [side // pairs.period for side in sides]
+    blocks = [side // each.period for side, each in zip(sides, pairs, strict=True)]
     windows = images
-    for axis in range(axes):
-        windows = _fold(windows, 3 * axis + 1, pairs)
+    for axis, each in enumerate(pairs):
+        windows = _fold(windows, 3 * axis + 1, each)
     # Signs, of the last axis first; n; and for each axis the block and the place in its window.
     signs, places = range(axes)[::-1], range(axes + 2, 3 * axes + 1, 2)
     order = (*signs, *places, axes, *range(axes + 1, 3 * axes, 2))
     windows = windows.transpose(order).reshape(len(folded), folded.shape[2], -1)
     product = jnp.matmul(folded, windows, precision=jax.lax.Precision.HIGHEST)
-    product = product.reshape(*(2,) * axes, *(pairs.half,) * axes, n, *blocks)
-    for _ in range(axes):  # the first sign that is left, and the phase that is its
-        product = _unfold(product, axes - 1, pairs)
+    product = product.reshape(*(2,) * axes, *(each.half for each in pairs), n, *blocks)
+    for each in pairs:  # the first sign that is left, and the phase that is its
+        product = _unfold(product, axes - 1, each)
     order = (axes, *(at for axis in range(axes) for at in (axes + 1 + axis, axis)))
     return product.transpose(order).reshape(images.shape)
 
 
 @functools.partial(jax.jit, static_argnames="pairs")
-def near_matvec(folded, images, pairs: Pairs):
+def near_matvec(folded, images, pairs: Axes):
     """Near part of the kernel times images (n, *sides), in the kernel's dtype."""
     images = images.astype(folded.dtype)
     n, *sides = images.shape
-    blocks = math.prod(side // pairs.period for side in sides)
+    blocks = math.prod(side // each.period for side, each in zip(sides, pairs, strict=True))
     window_bytes = len(folded) * folded.shape[2] * blocks * folded.dtype.itemsize
     group = max(1, WINDOW_BYTES // window_bytes)
     if n <= group:

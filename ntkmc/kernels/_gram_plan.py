@@ -21,6 +21,7 @@ from ntkmc.architecture import (
     check,
     check_structure,
 )
+from ntkmc.architecture.base import one_an_axis
 from ntkmc.groups import PointGroup, point_group
 from ntkmc.kernels.duals import HOMOGENEOUS
 
@@ -134,15 +135,17 @@ def _has_weights(layer: Layer) -> bool:
 
 def _windows(position: int, layer: Layer, shape: Shape) -> tuple[Window, Window]:
     if isinstance(layer, Downsample):
-        window = Window(1, layer.factor, 0, "none")
-        return window, window
+        first, second = (Window(1, factor, 0, "none") for factor in one_an_axis(layer.factor, 2))
+        return first, second
     if isinstance(layer, Conv):
         if layer.padding == "reflect":
             raise _unread(position, layer, 'pass padding="same" or "circular"')
         edge = "wrap" if layer.padding == "circular" else "zero"
-        size, stride, before = layer.filter_size, layer.stride, layer.filter_size // 2
-        window = Window(size, stride, before, edge if size > 1 else "none")
-        return window, window
+        first, second = (
+            Window(size, layer.stride, size // 2, edge if size > 1 else "none")
+            for size in one_an_axis(layer.filter_size, 2)
+        )
+        return first, second
     reads = layer.window  # type: ignore[attr-defined]
     edge = {"VALID": "none", "SAME": "zero", "CIRCULAR": "wrap"}[reads.padding]
     first, second = (

@@ -8,8 +8,8 @@ changes nothing, so only the upper half of the phases is kept: the pair (p, d) i
 p, -d).
 
 So a pair is one *row*: near rows (p, d) first, then far rows (q, d mod Q). A kernel on the grid is
-a symmetric matrix indexed by a row for each axis, and a linear layer is L T L' with L a sparse map
-from rows to rows.
+an array indexed by a row for each axis, and a linear layer is L T L' with L a sparse map from rows
+to rows for each axis. Layers are here as they are `along` one axis.
 """
 
 import dataclasses
@@ -19,7 +19,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ntkmc.architecture import Conv, Upsample
+from ntkmc.architecture import Conv, Identity, Upsample
+from ntkmc.architecture.base import one_an_axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,25 +96,27 @@ class RowMap:
 def position_taps(layer, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Positions before a linear layer that position `x` after it reads, and their weights."""
     match layer:
-        case Conv(filter_size=size):
+        case Identity():
+            return [(x, np.ones(x.shape))]
+        case Conv(filter_size=int(size)):
             reach = size // 2
             return [(x + a, np.full(x.shape, 1 / size)) for a in range(-reach, reach + 1)]
-        case Upsample(factor=factor, method="nearest"):
+        case Upsample(factor=int(factor), method="nearest"):
             return [(x // factor, np.ones(x.shape))]
-        case Upsample(factor=factor, method="bilinear"):
+        case Upsample(factor=int(factor), method="bilinear"):
             source = (2 * x + 1 - factor) / (
                 2 * factor
             )  # centres of pixels meet: half-pixel convention
             low = np.floor(source).astype(int)
             return [(low, 1 - (source - low)), (low + 1, source - low)]
-    raise TypeError(f"layer was {layer!r}; expected Conv or Upsample")
+    raise TypeError(f"layer was {layer!r}; expected Conv, Upsample or Identity")
 
 
 def after(layer, pairs: Pairs) -> Pairs:
     """The pairs that a kernel tells apart after a linear layer."""
-    if isinstance(layer, Conv):
+    if not isinstance(layer, Upsample):
         return pairs
-    factor = layer.factor
+    (factor,) = one_an_axis(layer.factor, 1)
     period = factor * pairs.period
     if layer.method == "nearest":
         far = 1 if pairs.far_period == 1 else period
@@ -132,8 +135,7 @@ def after(layer, pairs: Pairs) -> Pairs:
 
 def of_layers(layers: Iterable) -> Pairs:
     """The pairs after all of a network's layers."""
-    upsamplings = (layer for layer in layers if isinstance(layer, Upsample))
-    return functools.reduce(lambda pairs, layer: after(layer, pairs), upsamplings, Pairs())
+    return functools.reduce(lambda pairs, layer: after(layer, pairs), layers, Pairs())
 
 
 def joined(several: Iterable[Pairs]) -> Pairs:

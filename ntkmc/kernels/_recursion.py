@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ntkmc.architecture import Conv, Downsample, Upsample
+from ntkmc.architecture import Conv, Downsample, Sequential, Upsample
 from ntkmc.kernels import _pairs
 from ntkmc.kernels.duals import apply_dual, dual_variance
 
 _FEWEST, _MOST = 16, 1024  # rows that arrays are padded to
+Axes = tuple[_pairs.Pairs, ...]
+"""Pairs of each axis."""
 
 
 @jax.tree_util.register_dataclass
@@ -61,31 +63,31 @@ def _one_axis(matrix, index, weights, axis):
     return sum(jnp.expand_dims(w, others) * tap for w, tap in zip(weights.T, taps, strict=True))
 
 
-def _all_axes(array, index, weights):
+def _all_axes(array, maps):
     # Several programs on purpose: in one, XLA fuses them and computes the first once for each tap
     # of the second.
-    for axis in range(array.ndim):
+    for axis, (index, weights) in enumerate(maps):
         array = _one_axis(array, index, weights, axis=axis)
     return array
 
 
 def at(array, rows):
-    """The array at these rows of every axis."""
-    for axis in range(array.ndim):
-        array = array[(slice(None),) * axis + (rows,)]
+    """The array at these rows of each axis."""
+    for axis, its in enumerate(rows):
+        array = array[(slice(None),) * axis + (its,)]
     return array
 
 
 def _pair_variances(variance, phases):
-    """k_xx and k_x'x' of every pair, from the rows' (kept) phases of x and of x'."""
-    return tuple(at(variance, p) for p in phases)
+    """k_xx and k_x'x' of every pair, from the rows' (kept) phases of x and of x' on each axis."""
+    return tuple(at(variance, p) for p in zip(*phases, strict=True))
 
 
 def _linear(state, rows, positions, same_rows, phases, is_conv):
     moved = State(
-        _all_axes(state.gap, *rows),
-        _all_axes(state.ntk, *rows),
-        _all_axes(state.variance, *positions),
+        _all_axes(state.gap, rows),
+        _all_axes(state.ntk, rows),
+        _all_axes(state.variance, positions),
     )
     return _settle(moved, same_rows, phases, is_conv) if is_conv or same_rows is not None else moved
 
@@ -126,45 +128,62 @@ def _kept_phase(x, period):
     return np.where(p < low, period - 1 - p, p) - low
 
 
-def pair_phases(pairs: _pairs.Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """For each row, `padded`, the far phases of its two positions."""
+def pair_phases(pairs: Axes) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Of each axis, for each row, `padded`: the far phases of its two positions."""
+    return tuple(_phases(each) for each in pairs)
+
+
+def _phases(pairs):
     x, d = pairs.members()
     size, period = padded(pairs.rows), pairs.far_period
     return _padded(_kept_phase(x, period), size), _padded(_kept_phase(x + d, period), size)
 
 
 def propagate(
-    network, same: float, different: float, dtype, axes: int
-) -> tuple[_pairs.Pairs, State]:
+    network: Sequential, same: float, different: float, dtype, axes: int
+) -> tuple[Axes, State]:
     """Run the recursion through all layers of a network that `PeriodicKernel` accepts.
 
     Returns
     -------
-    pairs : of the last layer.
+    pairs : of each axis, of the last layer.
     state : `padded`.
     """
-    pairs, state = _pairs.Pairs(), initial(same, different, dtype, axes)
+    pairs: Axes = (_pairs.Pairs(),) * axes
+    state = initial(same, different, dtype, axes)
     for layer in network:
         if isinstance(layer, Downsample):
             continue  # before any upsampling: "same" and "different" are all there is
         if not isinstance(layer, Conv | Upsample):
             state = _activation(state, pair_phases(pairs), layer)
             continue
-        new = _pairs.after(layer, pairs)
-        size, phases = padded(new.rows), padded(new.far_half)
-        rows = _pairs.row_map(layer, pairs, new)
-        kept = np.arange(new.far_period - new.far_half, new.far_period)
-        taps = _pairs.position_taps(layer, kept)
-        positions = np.stack([_kept_phase(x, pairs.far_period) for x, _ in taps], axis=1)
-        weights = np.stack([w for _, w in taps], axis=1).astype(dtype)
+        own = [layer.along(axis) for axis in range(axes)]
+        new = tuple(_pairs.after(each, old) for each, old in zip(own, pairs, strict=True))
+        maps = [_maps(*each, dtype) for each in zip(own, pairs, new, strict=True)]
+        rows, positions, same_rows = zip(*maps, strict=True)
         interpolates = isinstance(layer, Upsample) and layer.method == "bilinear"
         state = _linear(
             state,
-            (_padded(rows.index, size), _padded(rows.weights.astype(dtype), size)),
-            (_padded(positions, phases), _padded(weights, phases)),
-            _padded(new.row(kept, 0 * kept), phases) if interpolates else None,
+            rows,
+            positions,
+            same_rows if interpolates else None,
             pair_phases(new),
             is_conv=isinstance(layer, Conv),
         )
         pairs = new
     return pairs, state
+
+
+def _maps(layer, old, new, dtype):
+    """Along one axis: what new rows and phases are made of, and the row of each phase itself."""
+    size, phases = padded(new.rows), padded(new.far_half)
+    rows = _pairs.row_map(layer, old, new)
+    kept = np.arange(new.far_period - new.far_half, new.far_period)
+    taps = _pairs.position_taps(layer, kept)
+    positions = np.stack([_kept_phase(x, old.far_period) for x, _ in taps], axis=1)
+    weights = np.stack([w for _, w in taps], axis=1).astype(dtype)
+    return (
+        (_padded(rows.index, size), _padded(rows.weights.astype(dtype), size)),
+        (_padded(positions, phases), _padded(weights, phases)),
+        _padded(new.row(kept, 0 * kept), phases),
+    )

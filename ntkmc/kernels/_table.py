@@ -26,12 +26,12 @@ class Table:
 
     Attributes
     ----------
-    values : (rows,) * axes, as many axes as the image has.
+    values : (rows of each axis), as many axes as the image has.
     pairs : of each axis.
     """
 
     values: Float[Array, "..."]
-    pairs: _pairs.Pairs = dataclasses.field(metadata={"static": True})
+    pairs: _recursion.Axes = dataclasses.field(metadata={"static": True})
 
     @classmethod
     def build(
@@ -42,32 +42,39 @@ class Table:
         pairs, state = _recursion.propagate(network, prior.same, prior.different, dtype, axes)
         phases = _recursion.pair_phases(pairs)
         values = {"ntk": lambda: state.ntk, "nngp": lambda: _recursion.nngp(state, phases)}
-        return tuple(cls(_cropped(values[kind](), pairs.rows), pairs) for kind in kinds)
+        rows = tuple(each.rows for each in pairs)
+        return tuple(cls(_cropped(values[kind](), rows), pairs) for kind in kinds)
 
     def entries(self, pixels_a, pixels_b) -> Float[np.ndarray, "..."]:
         """Values between pixels, one array an axis, broadcast against each other; on the host."""
-        index = (self.pairs.row(a, b - a) for a, b in zip(pixels_a, pixels_b, strict=True))
-        return np.asarray(self.values)[tuple(index)]
+        sides = zip(self.pairs, pixels_a, pixels_b, strict=True)
+        return np.asarray(self.values)[tuple(each.row(a, b - a) for each, a, b in sides)]
 
 
 def _cropped(values, rows):
     # On the host: JAX would compile a program for each size.
-    if len(values) == rows:
+    if values.shape == rows:
         return values
-    return jnp.asarray(np.asarray(values)[(slice(rows),) * values.ndim])
+    return jnp.asarray(np.asarray(values)[tuple(map(slice, rows))])
 
 
 def weighted_sum(tables: Sequence[Table], weights: Sequence[float]) -> Table:
     """The table of networks side by side."""
     if len(tables) == 1 and weights[0] == 1:
         return tables[0]
-    pairs = _pairs.joined([table.pairs for table in tables])
-    x, d = pairs.members()
+    every = zip(*(table.pairs for table in tables), strict=True)
+    pairs = tuple(_pairs.joined(its) for its in every)
     total = sum(
-        _add(weight, table.values, table.pairs.row(x, d).astype(np.int32))
+        _add(weight, table.values, _rows_in(table.pairs, pairs))
         for table, weight in zip(tables, weights, strict=True)
     )
     return Table(total, pairs)
+
+
+def _rows_in(own, joined):
+    """Of each axis, the rows in which a table has the rows of what it is joined in."""
+    sides = zip(own, joined, strict=True)
+    return tuple(each.row(*both.members()).astype(np.int32) for each, both in sides)
 
 
 @jax.jit
@@ -98,7 +105,8 @@ def stored(
         # What cannot be read is made again, and replaced.
         with contextlib.suppress(ValueError):
             values = _files.read(path, made_by)["values"]
-            return Table(jnp.asarray(values), _pairs.of_layers(network))
+            pairs = (_pairs.of_layers(network.along(axis)) for axis in range(axes))
+            return Table(jnp.asarray(values), tuple(pairs))
     (table,) = Table.build(network, prior, [kind], dtype, axes)
     # Without a place to keep it, it is made again the next time.
     with contextlib.suppress(OSError):

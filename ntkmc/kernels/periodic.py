@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from ntkmc.architecture import (
     require_images,
     weighted_branches,
 )
+from ntkmc.architecture.base import spelled
 from ntkmc.architecture.layers import Shape
 from ntkmc.kernels import _blocks, _pairs, _recursion
 from ntkmc.kernels._table import Table, weighted_sum
@@ -62,24 +64,25 @@ class PeriodicKernel:
     kernel). It is a JAX pytree and a linear operator; the n x n matrix is never formed unless
     `dense` is asked for it.
 
-    An image has any number of axes: one for signals, three for volumes or films, on which a network
-    has the same filters and factors along each.
+    An image has any number of axes: one for signals, three for volumes or films. Filters and
+    factors may differ by axis, and with them phases and radii.
 
     Attributes
     ----------
-    table : (rows,) * axes, kernel between the pairs of positions that can be told apart along each
-        axis.
+    table : (rows of each axis), kernel between the pairs of positions that can be told apart along
+        each axis.
     folded : (2^axes, h, w) matrices of the near part, see `matvec`.
-    far : (Q^axes, Q^axes) value for pixels that never met, by phase; Q = 1 without bilinear
+    far : (q, q) value for pixels that never met, by phases along all axes; q = 1 without bilinear
         upsampling.
     shape : sides of the torus, (H, W) of a picture.
+    pairs : of each axis.
     """
 
     table: Float[Array, "..."]
     folded: Float[Array, "sectors phases window"]
     far: Float[Array, "far_phases far_phases"]
     shape: Shape = dataclasses.field(metadata={"static": True})
-    pairs: _pairs.Pairs = dataclasses.field(metadata={"static": True})
+    pairs: _recursion.Axes = dataclasses.field(metadata={"static": True})
 
     @classmethod
     def build(
@@ -155,7 +158,7 @@ class PeriodicKernel:
             )
         stack = images.reshape(-1, *self.shape)
         near = _blocks.near_matvec(self.folded, stack, self.pairs)
-        return _add_far(near, self.far, images, self.pairs.far_period)
+        return _add_far(near, self.far, images, tuple(each.far_period for each in self.pairs))
 
     def entries(self, pixels_a: Pixels, pixels_b: Pixels) -> Float[Array, "..."]:
         """Kernel between pixels, an array an axis, broadcast together, modulo the torus."""
@@ -206,19 +209,24 @@ class PeriodicKernel:
         ------
         ValueError : the sides are no multiples of the period, or too short.
         """
-        for side in shape:
-            if side % self.pairs.period or side < self.pairs.side:
+        for side, pairs in zip(shape, self.pairs, strict=True):
+            if side % pairs.period or side < pairs.side:
                 raise ValueError(
-                    f"shape was {shape}; sides must be multiples of {self.pairs.period}, "
-                    f"at least {self.pairs.side}"
+                    f"shape was {shape}; sides must be multiples of {self._spelled('period')}, "
+                    f"at least {self._spelled('side')}"
                 )
         return dataclasses.replace(self, shape=tuple(shape))
+
+    def _spelled(self, field):
+        """A number of the pairs, of each axis where they differ."""
+        each = [getattr(pairs, field) for pairs in self.pairs]
+        return str(each[0]) if len(set(each)) == 1 else spelled(tuple(each))
 
 
 def _build(network, shape, prior, kinds, dtype):
     dtype = checked_dtype(dtype)
-    pairs = _walk(network)
     axes = len(shape)
+    pairs = _walk(network, axes)
     check(network, shape, image_to_image=True, axes=axes)
     if tuple(shape) != padded_shape(network, shape):
         raise ValueError(
@@ -227,7 +235,7 @@ def _build(network, shape, prior, kinds, dtype):
         )
     memory.require(
         predicted_bytes(network, dtype, axes),
-        f"the kernel of this network (a {' x '.join([str(pairs.rows)] * axes)} table)",
+        f"the kernel of this network (a {spelled(tuple(each.rows for each in pairs))} table)",
         "use fewer levels, nearest upsampling or float32",
     )
     weights, branches = zip(*weighted_branches(network), strict=True)
@@ -251,9 +259,13 @@ def checked_dtype(dtype) -> np.dtype:
     return dtype
 
 
-def _walk(network) -> _pairs.Pairs:
-    """Pairs of the whole network; refuses layers this kernel does not cover, by position."""
+def _walk(network, axes: int) -> _recursion.Axes:
+    """Pairs of the whole network, of each axis; refuses what this kernel does not cover."""
     require_images(network, "PeriodicKernel")
+    return tuple(_walk_along(network.along(axis)) for axis in range(axes))
+
+
+def _walk_along(network):
     return _pairs.joined([_walk_branch(branch) for _, branch in weighted_branches(network)])
 
 
@@ -265,7 +277,7 @@ def _walk_branch(network) -> _pairs.Pairs:
             reason = "its padding is not circular"
         elif isinstance(layer, Upsample) and layer.method == "bilinear_align_corners":
             reason = "it does not commute with shifts"
-        elif layer.reduction > 1 and pairs.period > 1:
+        elif layer.reduction != 1 and pairs.period > 1:
             reason = "it subsamples after an upsampling"
         if reason:
             raise ValueError(
@@ -277,10 +289,10 @@ def _walk_branch(network) -> _pairs.Pairs:
     return pairs
 
 
-def covers(network: Network) -> bool:
+def covers(network: Network, axes: int = 2) -> bool:
     """Whether a network has a periodic kernel; if not, `GridKernel` may be what it needs."""
     try:
-        _walk(network)
+        _walk(network, axes)
     except ValueError:
         return False
     return True
@@ -288,50 +300,59 @@ def covers(network: Network) -> bool:
 
 def padded_shape(network: Network, shape: Shape) -> Shape:
     """The smallest torus for this network that holds an image of `shape`."""
-    pairs = _walk(network)
-    multiple = math.lcm(network.side_multiple, pairs.period)
-    return tuple(-(-max(side, pairs.side) // multiple) * multiple for side in shape)
+    sides = []
+    for axis, (side, pairs) in enumerate(zip(shape, _walk(network, len(shape)), strict=True)):
+        multiple = math.lcm(network.along(axis).side_multiple, pairs.period)
+        sides.append(-(-max(side, pairs.side) // multiple) * multiple)
+    return tuple(sides)
 
 
 def predicted_bytes(network: Network, dtype="float32", axes: int = 2) -> int:
     """Bytes that building the kernel needs at its largest moment: five tables, then the folds."""
-    pairs = _walk(network)
-    folds = math.prod(_blocks.folded_shape(pairs, axes))
-    return int(np.dtype(dtype).itemsize * (5 * pairs.rows**axes + folds))
+    pairs = _walk(network, axes)
+    rows = math.prod(each.rows for each in pairs)
+    return int(np.dtype(dtype).itemsize * (5 * rows + math.prod(_blocks.folded_shape(pairs))))
 
 
-@functools.partial(jax.jit, static_argnames="period")
-def _add_far(near, far, images, period):
+@functools.partial(jax.jit, static_argnames="periods")
+def _add_far(near, far, images, periods):
     """The near part of a product with images (..., *sides), and the far part."""
     n, *sides = near.shape
-    counts = [side // period for side in sides]
-    blocks = images.reshape(n, *(part for count in counts for part in (count, period)))
+    counts = [side // period for side, period in zip(sides, periods, strict=True)]
+    blocks = images.reshape(n, *itertools.chain(*zip(counts, periods, strict=True)))
     sums = blocks.sum(axis=tuple(range(1, blocks.ndim, 2))).reshape(n, -1)
     # A GPU's default would be ten bits of the numbers.
     spread = jnp.matmul(sums, far.astype(images.dtype), precision=jax.lax.Precision.HIGHEST)
-    spread = jnp.tile(spread.reshape(n, *(period for _ in sides)), (1, *counts))
+    spread = jnp.tile(spread.reshape(n, *periods), (1, *counts))
     return (near.astype(images.dtype) + spread).reshape(images.shape)
 
 
 @functools.partial(jax.jit, static_argnames=("pairs", "shape"))
 def _entries(table, pairs, shape, pixels_a, pixels_b):
     index = []
-    for a, b, side in zip(pixels_a, pixels_b, shape, strict=True):
+    for its, a, b, side in zip(pairs, pixels_a, pixels_b, shape, strict=True):
         d = (jnp.asarray(b) - a + side // 2) % side - side // 2
-        index.append(pairs.row(jnp.asarray(a), d, jnp))
+        index.append(its.row(jnp.asarray(a), d, jnp))
     return table[tuple(index)]
 
 
 @functools.partial(jax.jit, static_argnames="pairs")
 def _operator(table, pairs):
     """What `matvec` needs: the near part folded, and the far values by phase."""
-    x, d = pairs.members()
-    far_row = pairs.far_row(x[: pairs.near], d[: pairs.near])
-    axes, q = table.ndim, pairs.far_period
-    near = table[(slice(pairs.near),) * axes] - _recursion.at(table, far_row)
-    phases = np.arange(q)
-    rows = pairs.far_row(phases[:, None], phases[None, :] - phases[:, None]).ravel()
-    far = _recursion.at(table, rows).reshape((q, q) * axes)
-    order = (*range(0, 2 * axes, 2), *range(1, 2 * axes, 2))
-    far = far.transpose(order).reshape(q**axes, q**axes)
+    near_far, far_rows = zip(*map(_far_rows, pairs), strict=True)
+    near = table[tuple(slice(each.near) for each in pairs)] - _recursion.at(table, near_far)
+    periods = [each.far_period for each in pairs]
+    far = _recursion.at(table, far_rows).reshape(*np.repeat(periods, 2))
+    order = (*range(0, 2 * table.ndim, 2), *range(1, 2 * table.ndim, 2))
+    far = far.transpose(order).reshape(math.prod(periods), -1)
     return _blocks.fold_table(near, pairs), far
+
+
+def _far_rows(pairs):
+    """Of one axis: the far row of each near one, and that of each pair of phases."""
+    x, d = pairs.members()
+    phases = np.arange(pairs.far_period)
+    return (
+        pairs.far_row(x[: pairs.near], d[: pairs.near]),
+        pairs.far_row(phases[:, None], phases[None, :] - phases[:, None]).ravel(),
+    )

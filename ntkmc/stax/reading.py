@@ -27,6 +27,7 @@ from ntkmc.architecture import (
     check_structure,
     weighted_branches,
 )
+from ntkmc.architecture.base import one_an_axis
 from ntkmc.stax import group_conv, group_pool, lifting_conv
 from ntkmc.stax.bilinear_upsample import BilinearUpsample
 from ntkmc.stax.nearest_upsample import NearestUpsample
@@ -97,9 +98,9 @@ def _branch(network: Sequential, width: int, weight: float = 1.0) -> Triple:
 def _read(layer: Layer, channels: int, circular: bool, scale: float) -> Iterator[Triple]:
     match layer:
         case Conv(filter_size, stride, padding):
-            filter_shape = (filter_size, filter_size)
+            filter_shape = one_an_axis(filter_size, 2)
             if padding == "reflect":
-                yield ReflectPad(filter_size // 2)
+                yield ReflectPad(_same(layer, filter_size) // 2)
                 yield nt.stax.Conv(channels, filter_shape, padding="VALID", W_std=scale)
             else:
                 yield nt.stax.Conv(channels, filter_shape, padding=padding.upper(), W_std=scale)
@@ -135,13 +136,24 @@ def _read(layer: Layer, channels: int, circular: bool, scale: float) -> Iterator
         case Erf():
             yield nt.stax.Erf()
         case Downsample(factor):
-            yield Subsample(factor)
+            yield Subsample(_same(layer, factor))
         case Upsample(factor, "nearest"):
-            yield NearestUpsample(factor)
+            yield NearestUpsample(_same(layer, factor))
         case Upsample(factor, "bilinear"):
-            yield BilinearUpsample(factor, boundary="circular" if circular else "edge")
+            boundary = "circular" if circular else "edge"
+            yield BilinearUpsample(_same(layer, factor), boundary=boundary)
         case _:
             raise ArchitectureError(f"{layer!r} has no reading for neural-tangents")
+
+
+def _same(layer, value) -> int:
+    """What the layers of `ntkmc.stax` have the same along both axes."""
+    if len(set(one_an_axis(value, 2))) > 1:
+        raise ArchitectureError(
+            f"{layer!r} differs by axis, and its layer in ntkmc.stax does not; pass one number, or "
+            "read the network with PeriodicKernel or ntkmc.finite"
+        )
+    return one_an_axis(value, 2)[0]
 
 
 def _leaky_relu(slope: float) -> Triple:

@@ -6,6 +6,7 @@ from ntkmc.architecture import (
     ArchitectureError,
     Conv,
     Downsample,
+    Identity,
     LeakyRelu,
     Relu,
     Sequential,
@@ -33,6 +34,11 @@ def test_layers_compare_and_hash_by_value(unchecked):
         (lambda: LeakyRelu(float("nan")), "negative_slope was nan"),
         (lambda: LeakyRelu("0.1"), "negative_slope was '0.1'"),
         (lambda: Downsample(1), "Downsample: factor was 1"),
+        (lambda: Conv((3, 4)), r"Conv: filter_size was \(3, 4\); pass an odd number"),
+        (lambda: Conv(()), r"Conv: filter_size was \(\); pass one whole number for each axis"),
+        (lambda: Upsample((2, 0)), r"factor was \(2, 0\); pass one whole number for each axis"),
+        (lambda: Downsample((1, 1)), r"factor was \(1, 1\); pass .* at least one of them 2"),
+        (lambda: Downsample((2, 1.5)), r"factor was \(2, 1.5\)"),
         (lambda: Upsample(2, "cubic"), "Upsample: method was 'cubic'; pass one of nearest"),
     ],
 )
@@ -87,6 +93,31 @@ def test_side_multiple_is_the_smallest_that_passes(layers, multiple):
     for smaller in range(1, multiple):
         with pytest.raises(ArchitectureError):
             passes(smaller)
+
+
+def test_what_a_layer_does_along_each_axis(unchecked):
+    assert Conv([3, 1], 2) == Conv((3, 1), 2)
+    assert [Conv((3, 1), 2).along(axis) for axis in range(2)] == [Conv(3, 2), Conv(1, 2)]
+    assert [Upsample((1, 3), "bilinear").along(axis) for axis in range(2)] == [
+        Identity(),
+        Upsample(3, "bilinear"),
+    ]
+    network = Sequential([Conv(3), Relu(), Downsample((1, 2, 4)), Upsample((1, 2, 4)), Conv(3)])
+    assert network.axes == 3
+    assert network.along(0) == Sequential([Conv(3), Relu(), Identity(), Identity(), Conv(3)])
+    assert network.along(2).side_multiple == network.side_multiple == 4
+    assert Downsample((1, 2, 4)).output_shape((3, 4, 8)) == (3, 2, 2)
+    assert Conv((5, 1), padding="reflect").output_shape((3, 1)) == (3, 1)
+    assert Relu().along(7) == Relu()
+
+
+def test_an_image_of_other_axes_than_a_layer_is_refused():
+    with pytest.raises(ArchitectureError, match="the image is 8 x 8 here, and factor is for 3"):
+        Upsample((1, 2, 4)).output_shape((8, 8))
+    with pytest.raises(ArchitectureError, match="its sides must divide by 1 x 2 x 4"):
+        Downsample((1, 2, 4)).output_shape((8, 8, 6))
+    with pytest.raises(ArchitectureError, match="is for images of 2 axes; pass one number for"):
+        Conv((3, 1)).along(2)
 
 
 def test_is_circular():

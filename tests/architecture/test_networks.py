@@ -10,6 +10,7 @@ from ntkmc.architecture import (
     Upsample,
     autoencoder,
     check,
+    describe,
 )
 
 act = LeakyRelu(0.01)
@@ -44,6 +45,28 @@ def test_arguments_reach_the_layers():
     assert LeakyRelu(0.2) in list(network)
 
 
+def test_an_axis_with_fewer_levels_is_halved_at_the_bottom(unchecked):
+    network = autoencoder((1, 0, 3), 1, upsampling="bilinear", filter_size=(3, 1, 3))
+    conv = [Conv((3, 1, 3)), act]
+    assert network == Sequential(
+        [
+            *([*conv, Downsample((1, 1, 2))] * 2),
+            *(*conv, Downsample((2, 1, 2)), *conv),
+            *(Upsample((2, 1, 2), "bilinear"), *conv),
+            *([Upsample((1, 1, 2), "bilinear"), *conv] * 2)[:-1],
+        ]
+    )
+    assert check(network, (2, 5, 8), axes=3, image_to_image=True)[-1] == (2, 5, 8)
+    assert (
+        describe(network) == "autoencoder(1 x 0 x 3 levels, 1 convolution(s), slope 0.01, bilinear)"
+    )
+    assert autoencoder([2, 2]) == autoencoder((2, 2))
+    with pytest.raises(
+        ArchitectureError, match="the image is 8 x 8 here, and filter_size is for 3 axes"
+    ):
+        check(network, (8, 8))
+
+
 @pytest.mark.parametrize("levels", [1, 2, 3, 6])
 @pytest.mark.parametrize("convs_per_level", [1, 2])
 def test_takes_images_of_its_side_multiple(levels, convs_per_level):
@@ -55,7 +78,7 @@ def test_takes_images_of_its_side_multiple(levels, convs_per_level):
     assert min(sizes) == (1, 3)
 
 
-@pytest.mark.parametrize("levels", [0, -1, 1.5, True, "six"])
+@pytest.mark.parametrize("levels", [0, -1, 1.5, True, "six", (0, 0), (1, -1), (), (2, 1.5)])
 def test_wrong_levels_are_refused(unchecked, levels):
     with pytest.raises(ArchitectureError, match="autoencoder: levels was"):
         autoencoder(levels)

@@ -35,6 +35,7 @@ def example(layer):
         Sequential([Conv(3), Relu(), Conv(1)]),
         autoencoder(6),
         autoencoder(2, 1, 0.0, 5, "bilinear", "same"),
+        autoencoder((1, 3), filter_size=(1, 3)),
     ],
 )
 def test_round_trip(network):

@@ -21,7 +21,12 @@ NETWORKS = {
     "strided": Sequential([Conv(3, 2), Relu(), Upsample(2), Conv(3), LeakyRelu(), Conv(1)]),
 }
 SMALL = Sequential([Conv(3, 2), Relu(), Upsample(2), Conv(3), Relu(), Conv(1)])
-OTHER_AXES = {"a signal": (NETWORKS["bilinear"], (12,)), "a volume": (SMALL, (4, 4, 4))}
+BY_AXIS = autoencoder((0, 1, 1), 1, filter_size=(1, 3, 3), upsampling="bilinear")
+OTHER_AXES = {
+    "a signal": (NETWORKS["bilinear"], (12,)),
+    "a volume": (SMALL, (4, 4, 4)),
+    "levels by axis": (BY_AXIS, (2, 6, 6)),
+}
 
 
 def reference(network, shape, prior):
@@ -71,7 +76,7 @@ def test_nngp_is_the_mean_product_of_outputs():
     [
         *((name, "ntk", 40) for name in NETWORKS),
         *((name, "nngp", 200) for name in ("nearest", "strided")),
-        *((name, "ntk", 20) for name in OTHER_AXES),
+        *((name, "ntk", 40 if name == "levels by axis" else 20) for name in OTHER_AXES),
         ("a volume", "nngp", 40),
     ],
 )

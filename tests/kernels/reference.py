@@ -8,16 +8,17 @@ import numpy as np
 from ntkmc.architecture import Conv, Downsample, Erf, Identity, LeakyRelu, Relu, Upsample
 
 
-def _axis_matrix(layer, side, circular):
+def _axis_matrix(layer, axis, side, circular):
     """The layer's linear map along one axis, (side_out, side_in)."""
+    factor = layer.factor if isinstance(layer.factor, int) else layer.factor[axis]
     if isinstance(layer, Downsample):
-        return np.eye(side)[:: layer.factor]
-    out = side * layer.factor
+        return np.eye(side)[::factor]
+    out = side * factor
     if layer.method == "nearest":
-        return np.eye(side)[np.arange(out) // layer.factor]
+        return np.eye(side)[np.arange(out) // factor]
     matrix = np.zeros((out, side))
     for i in range(out):
-        source = (i + 0.5) / layer.factor - 0.5
+        source = (i + 0.5) / factor - 0.5
         if layer.method == "bilinear_align_corners":
             source = i * (side - 1) / (out - 1)
         low = math.floor(source)
@@ -29,20 +30,23 @@ def _axis_matrix(layer, side, circular):
 def _resample(kernel, layer, circular):
     axes = kernel.ndim // 2
     for axis in range(2 * axes):
-        matrix = _axis_matrix(layer, kernel.shape[axis], circular)
+        matrix = _axis_matrix(layer, axis % axes, kernel.shape[axis], circular)
         kernel = np.moveaxis(np.tensordot(matrix, kernel, axes=(1, axis)), 0, axis)
     return kernel
 
 
 def _convolve(kernel, layer):
-    reach, axes = layer.filter_size // 2, kernel.ndim // 2
+    axes = kernel.ndim // 2
+    sizes = layer.filter_size
+    sizes = (sizes,) * axes if isinstance(sizes, int) else sizes
+    reach = [(size // 2, size // 2) for size in 2 * sizes]
     mode = {"circular": "wrap", "same": "constant", "reflect": "reflect"}[layer.padding]
     padded = np.pad(kernel, reach, mode=mode)
     total = np.zeros_like(kernel)
-    for tap in itertools.product(range(layer.filter_size), repeat=axes):
+    for tap in itertools.product(*map(range, sizes)):
         moved = [slice(s, s + n) for s, n in zip(2 * tap, kernel.shape, strict=True)]
         total += padded[tuple(moved)]
-    return total / layer.filter_size**axes
+    return total / math.prod(sizes)
 
 
 def _activate(nngp, layer):

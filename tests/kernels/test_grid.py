@@ -83,6 +83,8 @@ def test_equals_the_recursion_over_all_pairs(padding, upsampling, filter_size, x
         (Sequential([Conv(3), Relu(), Conv(3, stride=3), Upsample(3)]), (6, 3)),
         (Sequential([Conv(3), Upsample(2, "bilinear_align_corners"), Downsample(2)]), (1, 4)),
         (Sequential([Conv(3, padding="reflect"), Relu(), Upsample(3), Conv(3)]), (4, 2)),
+        (autoencoder((2, 1), filter_size=(1, 3), upsampling="bilinear", padding="same"), (4, 6)),
+        (Sequential([Conv((5, 3), padding="reflect"), Relu(), Upsample((1, 2)), Conv(3)]), (4, 2)),
     ],
 )
 def test_layers_in_any_order_odd_sizes_and_mixed_paddings(network, shape, x64):

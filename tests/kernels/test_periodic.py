@@ -71,6 +71,24 @@ CASES = {
     "a signal, bilinear": (autoencoder(2, upsampling="bilinear"), (24,), UNIFORM),
     "a volume": (autoencoder(2), (8, 12, 8), UNIFORM),
     "a volume, bilinear": (autoencoder(1, upsampling="bilinear"), (8, 8, 10), UNIFORM),
+    "levels by axis": (autoencoder((1, 3), filter_size=(3, 5)), (6, 16), UNIFORM),
+    "no level along an axis": (autoencoder((0, 2), upsampling="bilinear"), (5, 20), UNIFORM),
+    "a volume, levels by axis": (autoencoder((2, 0, 1), filter_size=(3, 1, 3)), (8, 3, 6), UNIFORM),
+    "a volume, bilinear, levels by axis": (
+        autoencoder((0, 1, 2), 1, upsampling="bilinear"),
+        (3, 8, 20),
+        UNIFORM,
+    ),
+    "factors and methods by axis": (
+        Sequential(
+            [
+                *(Conv((3, 1)), Relu(), Downsample((3, 2)), Conv(3), LeakyRelu(0.2)),
+                *(Upsample((1, 2), "bilinear"), Conv((1, 3)), Relu(), Upsample((3, 1)), Conv(3)),
+            ]
+        ),
+        (9, 14),
+        IIDNormal(0.3, 1.0),
+    ),
 }
 
 
@@ -79,7 +97,10 @@ CASES = {
     [
         *((case, "float64", 1e-14) for case in CASES),
         # Some: the code is the same.
-        *((case, "float32", 1e-6) for case in [*list(CASES)[2::3], "a volume"]),
+        *(
+            (case, "float32", 1e-6)
+            for case in [*list(CASES)[2::3], "a volume", "a volume, levels by axis"]
+        ),
     ],
 )
 def test_equals_the_recursion_over_all_pairs(case, dtype, rtol, x64):
