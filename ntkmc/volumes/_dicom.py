@@ -66,17 +66,16 @@ def read(source: Path) -> Volume:
         )
     grid = arrange(frames, source)
     count = max(grid.places) + 1
-    array = None
-    for path, pixels in _pixels(pydicom, files, frames):
+    array, read_so_far = None, 0
+    for path, pixels in _pixels(pydicom, files):
         if array is None:
             array = np.zeros((count, *pixels.shape[1:]), pixels.dtype)
         if pixels.dtype != array.dtype:
             raise ValueError(
                 f"{path} holds {pixels.dtype} and {files[0]} {array.dtype}; pass one series"
             )
-        for frame, place in zip(frames, grid.places, strict=True):
-            if frame.path == path:
-                array[place] = pixels[frame.index]
+        array[list(grid.places[read_so_far : read_so_far + len(pixels)])] = pixels
+        read_so_far += len(pixels)
     assert array is not None
     values, stored = _scaled(array, frames, grid.places)
     absent = tuple(sorted(set(range(count)) - set(grid.places)))
@@ -117,9 +116,7 @@ def _dataset(pydicom: Any, path: Path, among: int = 1, **options: Any) -> Any:
     return dataset
 
 
-def _pixels(
-    pydicom: Any, files: list[Path], frames: list[Frame]
-) -> Iterator[tuple[Path, np.ndarray]]:
+def _pixels(pydicom: Any, files: list[Path]) -> Iterator[tuple[Path, np.ndarray]]:
     """(frames, rows, columns) of each file."""
     for path in files:
         dataset = _dataset(pydicom, path)

@@ -18,7 +18,7 @@ class Frame:
 
     Attributes
     ----------
-    path, index : the file, and which of its frames.
+    path : the file that it is in.
     size : rows, columns.
     position : of the first pixel, mm, towards left, back and head (LPS).
     directions : unit vectors along which columns, and along which rows are counted.
@@ -28,7 +28,6 @@ class Frame:
     """
 
     path: Path
-    index: int
     size: tuple[int, int]
     position: Float[np.ndarray, "3"] | None
     directions: Float[np.ndarray, "2 3"] | None
@@ -73,7 +72,6 @@ def frames_of(dataset: Any, path: Path) -> list[Frame]:
         frames.append(
             Frame(
                 path,
-                index,
                 (int(dataset.Rows), int(dataset.Columns)),
                 position,
                 directions,
