@@ -29,3 +29,8 @@ from .solvers import (
     SingularKernelError as SingularKernelError,
     SolveResult as SolveResult,
 )
+from .volumes import (
+    Volume as Volume,
+    read_volume as read_volume,
+    write_volume as write_volume,
+)

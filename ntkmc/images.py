@@ -34,6 +34,7 @@ _HELD = {
     ".pgm": ((1,), True),
     ".gif": ((1,), False),
 }
+PICTURES = (*_HELD, *_tiff.SUFFIXES)  # endings of names that images are written under
 _UNREADABLE = (
     UnidentifiedImageError,
     TiffFileError,
@@ -129,8 +130,7 @@ def require_held(path: str | Path, dtype, channels: int = 1) -> None:
     """
     if holds(path, dtype, channels):
         return
-    suffixes = (*_HELD, *_tiff.SUFFIXES)
-    others = [suffix for suffix in suffixes if holds(f"a{suffix}", dtype, channels)]
+    others = [suffix for suffix in PICTURES if holds(f"a{suffix}", dtype, channels)]
     kinds = {1: "greys", 2: "greys with alpha", 3: "RGB", 4: "RGB with alpha"}
     remedy = (
         f"a name that ends in {' or '.join(others)}" if others else "1 to 4 channels of numbers"

@@ -72,20 +72,36 @@ def demo(
 
 @app.command()
 def inpaint(
-    image: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF, ...; grey or colour.")],
+    image: Annotated[
+        Path,
+        typer.Argument(
+            help="PNG, JPEG, TIFF, ...; grey or colour. Or a volume: NIfTI, DICOM, .npy, a TIFF of "
+            "several pages, a folder of DICOM slices or of the frames of a video."
+        ),
+    ],
     out: Annotated[
-        Path, typer.Option(help="File to write, in a format that holds what the image does.")
+        Path,
+        typer.Option(
+            help="File to write, in a format that holds what the image does; of frames a folder."
+        ),
     ],
     mask: Annotated[
         Path | None,
         typer.Option(
             help="Image of the same size, black where a pixel is to be filled in. Without it, "
-            "transparent pixels are, and NaN in a TIFF; none of these ever counts as observed."
+            "transparent pixels are, and NaN in a TIFF; none of these ever counts as observed. Of "
+            "a volume a volume, zero where a voxel is to be filled in; absent slices or frames are "
+            "in any case."
         ),
     ] = None,
     levels: Annotated[
-        int, typer.Option(help="Times the network halves the image: 2**levels spans a hole.", min=1)
-    ] = 6,
+        int | None,
+        typer.Option(
+            help="Times the network halves the image: 2**levels spans a hole. 6 where not given; "
+            "for volumes as with --auto.",
+            min=1,
+        ),
+    ] = None,
     auto: Annotated[
         bool,
         typer.Option("--auto", help="Choose networks by pixels held out, in place of --levels."),
@@ -106,7 +122,7 @@ def inpaint(
         Path | None,
         typer.Option(
             help="File to write, too: each pixel's standard deviation; in a PNG 16 bits, white for "
-            "the whole range of values, in a TIFF a number."
+            "the whole range of values, in a TIFF a number. Of a volume a volume of numbers."
         ),
     ] = None,
     report: Annotated[
@@ -114,12 +130,18 @@ def inpaint(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Fill in the missing pixels of an image."""
+    """Fill in the missing pixels of an image, or the missing voxels of a volume."""
+    from ntkmc.volumes import is_volume
+
+    options = (prior and prior.value, ridge, std, report, force)
+    if is_volume(image):
+        from ntkmc.cli.inpaint_volume import inpaint_volume
+
+        inpaint_volume(image, mask, out, None if auto else levels, *options)
+        return
     from ntkmc.cli.inpaint import inpaint
 
-    inpaint(
-        image, mask, out, None if auto else levels, prior and prior.value, ridge, std, report, force
-    )
+    inpaint(image, mask, out, None if auto else levels or 6, *options)
 
 
 @app.command()

@@ -2,16 +2,25 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
 
 from ntkmc import plots
-from ntkmc.architecture import autoencoder, to_yaml
+from ntkmc.architecture import autoencoder
 from ntkmc.cli.console import progress_bars, say
 from ntkmc.cli.filled_from_page import show_filled_from
+from ntkmc.cli.inpaint_page import (
+    LEAD,
+    add_convergence,
+    add_facts,
+    add_network,
+    add_uncertainty,
+    how,
+    to_look_at,
+)
+from ntkmc.cli.targets import check_targets
 from ntkmc.images import (
     PHOTOGRAPHIC,
     as_float,
@@ -24,11 +33,7 @@ from ntkmc.images import (
 )
 from ntkmc.inpainting import InpaintResult
 from ntkmc.inpainting import inpaint as solve
-from ntkmc.inpainting.facts import prior_sentence, prior_table, solve_facts
 from ntkmc.inpainting.regression import POSITIONS
-from ntkmc.inpainting.selection import chosen, trials_table
-from ntkmc.inpainting.uncertainty import describe
-from ntkmc.memory import peak_bytes, readable
 from ntkmc.report import Report
 
 
@@ -50,7 +55,7 @@ def inpaint(
     mean square over its channels.
     """
     page = out.with_suffix(".html")
-    _check_targets({"--out": out, "--std": std, "--report": page if report else None}, force)
+    check_targets({"--out": out, "--std": std, "--report": page if report else None}, force)
     stored = read_image(path)
     picture = _masked(stored, path, mask_path)
     bits = _bits(out, picture, stored)
@@ -69,8 +74,8 @@ def inpaint(
     if picture.alpha is not None:
         filled = np.dstack([filled, _opaque_where(picture.missing, picture.alpha)])
     write_image(out, filled, bits)
-    how = "".join(f", {name} {value}" for name, value in solve_facts(result).items())
-    say(f"{out}: {picture.missing.sum():,} of {picture.missing.size:,} pixels filled in{how}")
+    filled_in = f"{picture.missing.sum():,} of {picture.missing.size:,} pixels filled in"
+    say(f"{out}: {filled_in}{how(result)}")
     if result.std is not None and std is not None:
         deviations = np.where(picture.missing, plots.over_channels(result.std), 0)
         write_image(std, deviations.astype(np.float32), std_bits)
@@ -95,18 +100,6 @@ class _Picture:
     alpha: np.ndarray | None
     missing: Bool[np.ndarray, "H W"]
     observed: Bool[np.ndarray, "H W"]
-
-
-def _check_targets(targets: Mapping[str, Path | None], force: bool) -> None:
-    seen: dict[Path, str] = {}
-    for option, target in targets.items():
-        if target is None:
-            continue
-        other = seen.setdefault(target.resolve(), option)
-        if other != option:
-            raise ValueError(f"{other} and {option} would both write {target}; name another file")
-        if target.exists() and not force:
-            raise FileExistsError(f"{target} exists; pass --force to replace it")
 
 
 def _bits(path: Path, picture: _Picture, stored: np.ndarray) -> int | None:
@@ -175,52 +168,30 @@ def _opaque_where(missing: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.where(missing, opaque, alpha).astype(alpha.dtype)
 
 
-def _shown(values: np.ndarray, picture: _Picture) -> np.ndarray:
-    """Values to look at: where they are not in [0, 1], from the least observed to the largest."""
-    seen = picture.colours[picture.observed].astype(np.float64)
-    low, high = seen.min(), seen.max()
-    if low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    return np.nan_to_num((values - low) / (high - low or 1))
-
-
 def _page(name: str, picture: _Picture, result: InpaintResult) -> str:
-    observed = plots.hide_missing(_shown(picture.colours, picture), picture.observed)
-    filled = _shown(keep_observed(picture.colours, ~picture.missing, result.image), picture)
-    page = Report(f"Inpainting {name}", "Filled in by an infinitely wide convolutional network.")
+    shown = to_look_at(picture.colours, picture.colours, picture.observed)
+    completed = keep_observed(picture.colours, ~picture.missing, result.image)
+    filled = to_look_at(completed, picture.colours, picture.observed)
+    page = Report(f"Inpainting {name}", LEAD)
     page.pictures(
         [
-            ("observed", f"{picture.missing.mean():.1%} missing", observed),
+            (
+                "observed",
+                f"{picture.missing.mean():.1%} missing",
+                plots.hide_missing(shown, picture.observed),
+            ),
             ("filled in", "", filled),
         ]
     )
-    if result.solve is not None and len(result.solve.residuals) > 1:
-        curve = plots.residual_curve(np.asarray(result.solve.residuals))
-        page.plots([("How the solver converged.", curve)])
-    if result.uncertainty is not None:
-        page.heading("Uncertainty")
-        caption = "Standard deviation of each pixel; observed ones have none."
-        figure = plots.error_maps({"uncertainty": plots.over_channels(result.uncertainty.std)})
-        page.plots([(caption, figure)])
-        page.facts(describe(result.uncertainty))
-    page.facts(
-        {
-            "image": " x ".join(str(side) for side in picture.colours.shape),
-            "observed pixels": f"{picture.observed.sum():,}",
-            **solve_facts(result),
-            "time": " · ".join(f"{stage} {s:.1f} s" for stage, s in result.seconds.items()),
-            "peak memory": readable(peak_bytes()),
-        }
-    )
-    page.heading("Network")
-    if result.selection is not None:
-        page.paragraph(chosen(result.selection))
-        page.table(*trials_table(result.selection))
-    page.code(to_yaml(result.network))
-    if result.image_prior is not None:
-        page.heading("Prior made of the image")
-        page.paragraph(prior_sentence(result.image_prior))
-        page.table(*prior_table(result.image_prior))
-        if result.image_prior.used:
-            show_filled_from(page, result.image_prior, result.mask, result.image, filled)
+    add_convergence(page, result)
+    if result.std is not None:
+        add_uncertainty(page, result, {"uncertainty": plots.over_channels(result.std)}, "pixel")
+    facts = {
+        "image": " x ".join(str(side) for side in picture.colours.shape),
+        "observed pixels": f"{picture.observed.sum():,}",
+    }
+    add_facts(page, result, facts)
+    add_network(page, result)
+    if result.image_prior is not None and result.image_prior.used:
+        show_filled_from(page, result.image_prior, result.mask, result.image, filled)
     return page.html()
