@@ -12,13 +12,34 @@ from ntkmc.solvers.result import check_ridge, check_rtol
 CHANNELS = 4  # of a picture, at most
 
 
-def check_image(image, axes: int) -> np.ndarray:
-    """The image as an array of integers or floats with so many axes, or one more for channels."""
+def channels_last(image, channel_axis: int | None) -> np.ndarray:
+    """The image with its channels, if an axis is named for them, last."""
     image = np.asarray(image)
-    if image.ndim not in (axes, axes + 1) or 0 in image.shape:
+    if channel_axis is None:
+        return image
+    whole = isinstance(channel_axis, numbers.Integral) and not isinstance(channel_axis, bool)
+    if not whole or not -image.ndim <= channel_axis < image.ndim or image.ndim < 2:
+        raise ValueError(
+            f"channel_axis was {channel_axis!r} and the image has shape {image.shape}; pass the "
+            "number of one of its axes"
+        )
+    return np.moveaxis(image, channel_axis, -1)
+
+
+def channels_back(image: np.ndarray, channel_axis: int | None) -> np.ndarray:
+    """Channels that are last to where they were."""
+    return image if channel_axis is None else np.moveaxis(image, -1, channel_axis)
+
+
+def check_image(image: np.ndarray, axes: int, channel_axis: int | None) -> np.ndarray:
+    """The image, of integers or floats with so many axes, or one more for channels."""
+    allowed = (axes, axes + 1) if channel_axis is None else (axes + 1,)
+    if image.ndim not in allowed or 0 in image.shape:
         wanted = f"{axes} axes as its mask has, or one more"
         if axes == 2:
             wanted = "(H, W) or (H, W, channels)"
+        if channel_axis is not None:
+            wanted = f"{axes} axes as its mask has, and that of channels"
         raise ValueError(f"image has shape {image.shape}; expected {wanted}")
     if axes == image.ndim == 3 and image.shape[2] <= CHANNELS:
         raise ValueError(

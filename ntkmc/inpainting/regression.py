@@ -8,7 +8,13 @@ from jaxtyping import Bool, Float
 
 from ntkmc.architecture import Network, autoencoder
 from ntkmc.images import keep_observed
-from ntkmc.inpainting.checks import check_image, check_mask, check_settings
+from ntkmc.inpainting.checks import (
+    channels_back,
+    channels_last,
+    check_image,
+    check_mask,
+    check_settings,
+)
 from ntkmc.inpainting.completion import complete
 from ntkmc.inpainting.image_prior import ImagePrior
 from ntkmc.inpainting.noise import check_enough
@@ -81,6 +87,7 @@ def inpaint(
     dtype="float32",
     kernel: GridKernel | None = None,
     return_std: bool = False,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
 ) -> InpaintResult:
     r"""Complete an image with an infinitely wide convolutional network.
@@ -100,7 +107,8 @@ def inpaint(
     image : (H, W) or (H, W, C), integer or floating; NaN in a floating image means missing. A
         signal or a volume has one axis or three in place of H and W, as its mask says.
     mask : (H, W), True (or nonzero) where observed. Without it, the pixels that are not NaN in any
-        channel. As many axes as it has are those of the image's pixels.
+        channel. As many axes as it has are those of the image's pixels; without a mask two, or all
+        but `channel_axis`.
     network : image-to-image `Sequential` or `Parallel`; by default `autoencoder(6)`, the paper's
         network for large holes, and of volumes `autoencoder(3)`. "auto" chooses one, or several
         side by side, for this image: see `ntkmc.choose_network`.
@@ -127,6 +135,8 @@ def inpaint(
         dtype then say nothing.
     return_std : whether to say how uncertain each pixel is, see `ntkmc.Uncertainty`; takes at least
         16 observed pixels.
+    channel_axis : which axis of the image is that of channels, as in scikit-image; without it the
+        last, if there is one more than those of pixels. What is returned has it there, too.
     progress : called with (stage, done, total).
 
     Raises
@@ -137,8 +147,9 @@ def inpaint(
     SingularKernelError : a ridge is needed.
     NotEnoughMemoryError : predicted before it is allocated.
     """
-    axes = 2 if mask is None else np.ndim(mask)
-    image = check_image(image, axes)
+    image = channels_last(image, channel_axis)
+    axes = np.ndim(mask) if mask is not None else 2 if channel_axis is None else image.ndim - 1
+    image = check_image(image, axes, channel_axis)
     mask = check_mask(mask, image, axes)
     check_settings(network, prior, ridge, rtol, margin, kernel, axes)
     if return_std:
@@ -199,17 +210,20 @@ def inpaint(
         clock=clock,
     )
     clock.stop()
-    prediction = completed.image + mean
+    prediction, uncertainty = completed.image + mean, completed.uncertainty
+    if uncertainty is not None:
+        std = channels_back(uncertainty.std, channel_axis)
+        uncertainty = dataclasses.replace(uncertainty, std=std)
     return InpaintResult(
-        _compose(image, mask, prediction),
-        prediction,
+        channels_back(_compose(image, mask, prediction), channel_axis),
+        channels_back(prediction, channel_axis),
         mask,
         completed.solve,
         built,
         network,
         clock.seconds,
         selection,
-        completed.uncertainty,
+        uncertainty,
         completed.image_prior,
     )
 

@@ -57,6 +57,9 @@ def test_bad_images_and_masks(image, mask, message):
         ({"solver": "magic"}, "solver was 'magic'"),
         ({"solver": None}, "solver was None; pass 'auto'"),
         ({"kernel": np.eye(520)}, "kernel was a ndarray; pass a GridKernel"),
+        ({"channel_axis": 2}, r"channel_axis was 2 and the image has shape"),
+        ({"channel_axis": "last"}, "channel_axis was 'last'"),
+        ({"channel_axis": 0}, "expected 2 axes as its mask has|expected .* and that of channels"),
     ],
 )
 def test_settings_are_checked_before_the_work(settings_, words, unchecked):

@@ -283,6 +283,34 @@ def test_signals_and_volumes(shape, channels):
     )
 
 
+@pytest.mark.parametrize("axis", [0, -3, 1])
+def test_channels_stand_where_they_are_said_to(axis):
+    image = smooth_image(channels=3)
+    mask = half(image)
+    expected = inpaint(image, mask, network=autoencoder(2), ridge=1e-3, return_std=True)
+    moved = np.moveaxis(image, -1, axis)
+    found = inpaint(
+        moved, mask, network=autoencoder(2), ridge=1e-3, return_std=True, channel_axis=axis
+    )
+    for its, own in zip(
+        (expected.image, expected.prediction, expected.std),
+        (found.image, found.prediction, found.std),
+        strict=True,
+    ):
+        assert own.shape == moved.shape
+        np.testing.assert_array_equal(np.moveaxis(own, axis, -1), its)
+    np.testing.assert_array_equal(found.mask, mask)
+
+
+def test_without_a_mask_the_axis_of_channels_says_how_many_others_there_are():
+    volume = np.random.default_rng(0).random((2, 8, 8, 8))
+    volume[:, 2:4, 3, 3] = np.nan
+    result = inpaint(volume, network=autoencoder(1), channel_axis=0)
+    assert result.mask.shape == (8, 8, 8)
+    assert (~result.mask).sum() == 2
+    assert np.isfinite(result.image).all()
+
+
 def test_intervals_in_a_hole_of_a_signal():
     signal = np.cumsum(np.random.default_rng(0).standard_normal(600))
     mask = np.ones(600, bool)
