@@ -102,7 +102,8 @@ def ball_mask(
         first, second, third = ((side - 1) / 2 for side in shape)
         centre = (first, second, third)
     steps = np.ogrid[tuple(slice(side) for side in shape)]
-    mask = sum((step - c) ** 2 for step, c in zip(steps, centre, strict=True)) > radius**2
+    squared = [(step - c) ** 2 for step, c in zip(steps, centre, strict=True)]
+    mask = squared[0] + squared[1] + squared[2] > radius**2
     if mask.all() or not mask.any():
         raise ValueError(
             f"ball_mask: a ball of radius {radius} at {centre} holds "

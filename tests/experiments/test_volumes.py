@@ -91,10 +91,10 @@ def test_methods_without_a_network(videos, monkeypatch):
     left_out = {(n, o.method) for n, outcomes in made.items() for o in outcomes if o.left_out}
     assert left_out == {("random", "biharmonic"), ("slabs", "biharmonic")}
     for outcomes in made.values():
-        assert all(o.left_out or o.psnr > 10 for o in outcomes)
+        assert all(o.left_out or 0 < o.psnr < 60 for o in outcomes)
     assert made["image"][0].values.shape == (12, 12)
     page = (out / "report.html").read_text()
-    assert "KiB for 648 missing voxels, too many for its time" in page
+    assert "for 648 missing voxels, too many for its time" in page
     assert (out / "image_planes.png").stat().st_size > 0
 
 
