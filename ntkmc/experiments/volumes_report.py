@@ -111,14 +111,14 @@ def _planes(case: Case, done: list[Outcome]):
     ours = next((one for one in done if one.method == "network"), None)
     others = [one for one in done if one is not ours]
     rival = max(others, key=lambda one: one.psnr, default=None)
-    for outcome in (ours, rival):
+    for outcome in (rival, ours):
         if outcome is not None:
             title = f"{LABELS[outcome.method]}, {outcome.psnr:.1f} dB"
             panels[title] = plots.Panel(_first_channel(case, outcome.values))
     if ours is not None and ours.result is not None:
         error = np.abs(_first_channel(case, ours.values) - first)
-        panels["its error"] = plots.Panel(error, error=True)
-        panels["its standard deviation"] = plots.Panel(
+        panels["CNTK: error"] = plots.Panel(error, error=True)
+        panels["CNTK: standard deviation"] = plots.Panel(
             _first_channel(case, ours.result.std), error=True
         )
     low, high = np.percentile(first, [0.5, 99.5])
