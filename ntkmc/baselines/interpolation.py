@@ -7,8 +7,12 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from scipy.spatial import QhullError
 
 from ntkmc.images import keep_observed
+from ntkmc.solvers.blas import one_thread
 
 _AROUND = 2  # voxels: those farther from all missing ones are not triangulated
+# Voxels by which observed ones are moved before they are triangulated. Without, 4 % of simplices
+# of a lattice are flat, and scipy takes ten times as long (33,113 voxels: 24 seconds and 2.2).
+_MOVED = 1e-5
 _AT_A_TIME = 2**15  # voxels that a spline is evaluated at
 
 
@@ -72,7 +76,8 @@ def interpolate_linearly(
     """Fill missing voxels linearly within the simplices between observed ones.
 
     The simplices are those of Delaunay's triangulation of the observed voxels at most two steps
-    from a missing one. Outside of all of them, the nearest observed voxel is repeated.
+    from a missing one (moved by up to 3e-5 voxels, so that none is flat). Outside of all of them,
+    the nearest observed voxel is repeated.
 
     Parameters
     ----------
@@ -90,10 +95,11 @@ def interpolate_linearly(
     near = mask & binary_dilation(~mask, np.ones((3,) * mask.ndim), iterations=_AROUND)
     targets = np.argwhere(~mask)
     try:
-        linear = LinearNDInterpolator(np.argwhere(near), values[near].astype(np.float64))
+        with one_thread():
+            linear = LinearNDInterpolator(_moved(near), values[near].astype(np.float64))
+            found = linear(targets).reshape(len(targets), -1)
     except (QhullError, ValueError):  # observed voxels in one plane, or too few of them
         return filled
-    found = linear(targets).reshape(len(targets), -1)
     inside = np.isfinite(found).all(axis=1)
     rows = filled.reshape(*mask.shape, -1)
     rows[tuple(targets[inside].T)] = found[inside]
@@ -149,10 +155,11 @@ def interpolate_smoothly(
             kernel=kernels[mask.ndim],
             degree=1,
         )
-        found = [
-            spline(targets[start : start + _AT_A_TIME].astype(float))
-            for start in range(0, len(targets), _AT_A_TIME)
-        ]
+        with one_thread():
+            found = [
+                spline(targets[start : start + _AT_A_TIME].astype(float))
+                for start in range(0, len(targets), _AT_A_TIME)
+            ]
     except np.linalg.LinAlgError:
         raise ValueError(
             f"interpolate_smoothly: {neighbours} nearest observed voxels lie in one plane; pass "
@@ -169,6 +176,17 @@ def nearest_observed(
     _check(values, mask)
     places = distance_transform_edt(~mask, return_distances=False, return_indices=True)
     return values[tuple(places)].astype(np.float64)
+
+
+def _moved(observed):
+    """Places in general position, and a little larger than they are: edges stay inside."""
+    places = np.argwhere(observed).astype(np.float64)
+    middle = (places.max(axis=0) + places.min(axis=0)) / 2
+    outwards = np.sign(places - middle) * np.isclose(
+        abs(places - middle), np.ptp(places, axis=0) / 2
+    )
+    random = np.random.default_rng(0).uniform(-_MOVED, _MOVED, places.shape)
+    return places + random + 2 * _MOVED * outwards
 
 
 def _check(values, mask):

@@ -54,7 +54,7 @@ def test_between_scattered_voxels_a_linear_function_is_exact(fill, mask):
     values = np.stack([PLANE, 5 - PLANE], axis=-1)
     filled = fill(hidden(values, mask), mask)
     np.testing.assert_array_equal(filled[mask], values[mask])
-    wrong = ~np.isclose(filled, values, atol=1e-6).all(axis=-1)
+    wrong = ~np.isclose(filled, values, atol=1e-3).all(axis=-1)
     # The nearest is taken where an edge's voxels are missing, outside of the others' hull.
     assert not wrong[1:-1, 1:-1, 1:-1].any()
 
@@ -64,6 +64,7 @@ def test_outside_of_the_observed_ones_the_nearest_is_repeated():
     mask[0, :2] = mask[1, 0] = True
     filled = interpolate_linearly(np.arange(16.0).reshape(4, 4), mask)
     assert filled[3, 0] == 4
+    assert filled[1, 1] in (1, 4)
     assert filled[0, 3] == 1
     mask[1, 0] = False  # on one line there are no triangles
     np.testing.assert_array_equal(
