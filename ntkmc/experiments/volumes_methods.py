@@ -261,7 +261,7 @@ def _spline(case, hidden, config, progress):
 
 def _biharmonic(case, hidden, config, progress):
     missing, needed = int((~case.mask).sum()), baselines.biharmonic_bytes(case.mask)
-    size = f"about {memory.readable(needed)} for {missing:,} missing voxels"
+    size = f"up to about {memory.readable(needed)} for {missing:,} missing voxels"
     if needed > memory.available_bytes():
         raise LeftOutError(f"{size}, more than is free")
     if case.mask.ndim > 2 and missing > MOST_BIHARMONIC:
