@@ -5,7 +5,7 @@ import pytest
 
 from ntkmc.baselines import biharmonic
 from ntkmc.datasets import load_image
-from ntkmc.metrics import psnr, ssim
+from ntkmc.metrics import psnr, psnr_inside, ssim, ssim_inside
 
 rng = np.random.default_rng(0)
 
@@ -48,3 +48,28 @@ def test_biharmonic_column_of_the_paper(data_dir, name, decibels, similarity):
     estimate = biharmonic(data.image, data.mask)
     assert round(psnr(data.image, estimate), 2) == decibels
     assert round(ssim(data.image, estimate), 3) == similarity
+
+
+@pytest.mark.parametrize("shape", [(9, 8, 10), (9, 8, 10, 2)])
+def test_the_measures_of_a_part(shape):
+    rng = np.random.default_rng(0)
+    truth = rng.random(shape)
+    inside = np.zeros((9, 8, 10), bool)
+    inside[4:6, 4, 5] = True
+    estimate = np.where(inside.reshape(9, 8, 10, *[1] * (len(shape) - 3)), truth + 0.1, truth)
+    # Twice the range is 6 dB more; the voxels outside do not count.
+    assert psnr_inside(truth, estimate, inside, 2.0) == pytest.approx(20 + 20 * np.log10(2))
+    assert psnr_inside(truth, truth, inside, 1.0) == np.inf
+    similarity = ssim_inside(truth, estimate, inside, 1.0)
+    assert 0 < similarity < ssim_inside(truth, estimate, ~inside, 1.0) < 1
+    assert ssim_inside(truth, truth, inside, 1.0) == pytest.approx(1.0)
+
+
+def test_a_part_that_cannot_be_measured_is_refused(unchecked):
+    truth, inside = np.zeros((8, 8)), np.ones((8, 8), bool)
+    with pytest.raises(ValueError, match="inside is False everywhere"):
+        psnr_inside(truth, truth, ~inside, 1.0)
+    with pytest.raises(ValueError, match=r"inside \(8, 7\); pass equal shapes"):
+        psnr_inside(truth, truth, inside[:, :7], 1.0)
+    with pytest.raises(ValueError, match=r"the sides are \(6, 8\)"):
+        ssim_inside(truth[:6], truth[:6], inside[:6], 1.0)

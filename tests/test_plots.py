@@ -135,3 +135,29 @@ def test_a_map_of_winners_has_the_fullest_lines_first():
     np.testing.assert_array_equal(picture[1, 1], 1)  # A has no first drug
     assert not np.array_equal(picture[0, 0], picture[0, 1])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["x", "y"]
+
+
+def test_planes_through_a_voxel():
+    volume = np.arange(2.0 * 3 * 4).reshape(2, 3, 4)
+    frame, rows, columns = plots.planes_through(volume, (1, 2, 3))
+    np.testing.assert_array_equal(frame, volume[1])
+    np.testing.assert_array_equal(rows, volume[:, 2])
+    np.testing.assert_array_equal(columns, volume[:, :, 3])
+    # Of x, y and z, x goes to the right and z upwards.
+    upright = plots.planes_through(volume, (1, 2, 3), rows_down=False)[1]
+    assert upright.shape == (4, 2)
+    assert upright[0, 1] == volume[1, 2, 3]
+
+
+@pytest.mark.parametrize("rows_down", [True, False])
+def test_volumes_side_by_side(rows_down):
+    values = np.random.default_rng(0).random((4, 5, 6))
+    panels = {
+        "observed": plots.Panel(values, values > 0.5),
+        "error": plots.Panel(values, error=True),
+    }
+    figure = plots.plane_panels(panels, (1, 2, 3), (0.0, 1.0), (2.0, 1.0, 1.0), rows_down)
+    assert len(figure.axes) == 2 * 3 + 1
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["observed", "error"]
+    plane = plots.plane_panels({"truth": plots.Panel(values[0])}, (2, 3), (0.0, 1.0))
+    assert len(plane.axes) == 1

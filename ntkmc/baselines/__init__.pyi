@@ -2,7 +2,7 @@ from .autoencoder import (
     autoencoder_style_transfer as autoencoder_style_transfer,
     train_autoencoder as train_autoencoder,
 )
-from .biharmonic import biharmonic as biharmonic
+from .biharmonic import biharmonic as biharmonic, biharmonic_bytes as biharmonic_bytes
 from .colour_histogram import (
     colour_histograms as colour_histograms,
     histogram_kernel as histogram_kernel,
@@ -12,6 +12,12 @@ from .falrtc import (
     TensorResult as TensorResult,
     complete_tensor as complete_tensor,
     falrtc as falrtc,
+)
+from .interpolation import (
+    interpolate_along as interpolate_along,
+    interpolate_linearly as interpolate_linearly,
+    interpolate_smoothly as interpolate_smoothly,
+    nearest_observed as nearest_observed,
 )
 from .means import (
     mean_over_cell as mean_over_cell,

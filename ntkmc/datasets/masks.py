@@ -6,12 +6,12 @@ from jaxtyping import Bool
 Shape = tuple[int, int]
 
 
-def random_mask(shape: Shape, fraction: float, seed: int = 0) -> Bool[np.ndarray, "H W"]:
+def random_mask(shape: tuple[int, ...], fraction: float, seed: int = 0) -> Bool[np.ndarray, "..."]:
     """A mask in which ``round(fraction * H * W)`` pixels, drawn at random, are missing.
 
     Parameters
     ----------
-    shape : (H, W)
+    shape : (H, W), or as many sides as a signal or a volume has
     fraction : float
         Of the pixels that are missing, in [0, 1].
     seed : int

@@ -22,6 +22,9 @@ from ntkmc.experiments import (
     kernel_heatmaps,
     reconstruction,
     tables,
+    volumes,
+    volumes_config,
+    volumes_report,
 )
 from ntkmc.experiments.comparison import Table, comparison_table
 
@@ -85,6 +88,7 @@ EXPERIMENTS = {
             "histology", histology_config.HistologyConfig, histology.run, histology_report.table
         ),
         Experiment("cmap", cmap_config.CmapConfig, cmap.run, cmap_report.table),
+        Experiment("volumes", volumes_config.VolumesConfig, volumes.run, volumes_report.table),
     )
 }
 

@@ -18,8 +18,10 @@ from ntkmc.plots.pictures import error_maps, hide_missing, over_channels, pictur
 from ntkmc.plots.ranks import critical_difference
 from ntkmc.plots.responses import predicted_against_truth, winner_map
 from ntkmc.plots.tables import availability_map, grouped_bars, metric_bars, missingness_map
+from ntkmc.plots.volumes import Panel, plane_panels, planes_through
 
 __all__ = [
+    "Panel",
     "availability_map",
     "confusion_matrices",
     "convergence_lines",
@@ -34,6 +36,8 @@ __all__ = [
     "missingness_map",
     "over_channels",
     "picture_panels",
+    "plane_panels",
+    "planes_through",
     "predicted_against_truth",
     "reliability_curves",
     "residual_curve",

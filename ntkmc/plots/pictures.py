@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ntkmc.plots._style import INK
 
-_MISSING = (0.93, 0.35, 0.55)
+MISSING = (0.93, 0.35, 0.55)
 _PANEL_INCHES = 3.0
 
 
@@ -41,7 +41,7 @@ def hide_missing(
 ) -> Float[np.ndarray, "H W 3"]:
     """The image with its missing pixels in a colour that photographs seldom have."""
     colour = image[..., :3] if image.ndim == 3 and image.shape[2] >= 3 else _grey(image)
-    return np.where(mask[..., None], colour, _MISSING)
+    return np.where(mask[..., None], colour, MISSING)
 
 
 def over_channels(errors: Float[np.ndarray, "H W *C"]) -> Float[np.ndarray, "H W"]:
