@@ -12,7 +12,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ntkmc.images import keep_observed
-from ntkmc.inpainting.holes import LEVEL, HeldOutHoles, deep, depth_of, hold_out_holes, widen
+from ntkmc.inpainting.holes import (
+    LEVEL,
+    HeldOutHoles,
+    deep,
+    depth_of,
+    hold_out_holes,
+    hold_out_whole,
+    widen,
+)
 from ntkmc.inpainting.image_prior import ImagePrior, complete_again, first_completion
 from ntkmc.inpainting.positions import solve_positions
 from ntkmc.inpainting.uncertainty import Uncertainty, of_neighbours
@@ -77,6 +85,8 @@ def complete(
         )
         return Completed(completed, solve, uncertainty, used)
     completed, solve, uncertainty = solve_positions(kernel, image, mask, solver, return_std, clock)
+    if holes is None and return_std and not used:
+        holes = hold_out_whole(mask)
     if holes is None:
         if used:
             prior = dataclasses.replace(used, used=False)

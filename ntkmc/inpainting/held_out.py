@@ -129,7 +129,7 @@ def hold_out(
     rng = np.random.default_rng(seed)
     count = min(count, len(observed))
     targets = observed[rng.choice(len(observed), count, replace=False)]
-    axes = _axes_of(mask)
+    axes = axes_of(mask)
     tree = cKDTree(np.unique(observed[:, axes], axis=0))
     natural = tree.query(targets[:, axes], k=2)[0][:, 1]
     gaps = np.sort(tree.query(missing[rng.integers(0, len(missing), count)][:, axes])[0])
@@ -147,8 +147,11 @@ def hold_out(
     return HeldOut(points, present, near_values, truth, gap)
 
 
-def _axes_of(mask):
-    """The axes on which a mask depends, all if too few places differ along these."""
+def axes_of(mask: Bool[np.ndarray, "..."]) -> list[int]:
+    """The axes on which a mask depends, all if too few places are observed along these.
+
+    One where whole rows, slices or frames are missing, two where whole lines of a volume are.
+    """
     axes = [axis for axis in range(mask.ndim) if np.any(mask != mask.take([0], axis))]
     others = tuple(axis for axis in range(mask.ndim) if axis not in axes)
     places = np.count_nonzero(mask.any(axis=others))

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from ntkmc.inpainting.held_out import axes_of
 from ntkmc.solvers._neighbours import unit_ball
 
 DEEP = 4.0  # pixels: up to here, pixels held out with their surroundings say enough
@@ -138,7 +139,37 @@ def hold_out_holes(mask: Bool[np.ndarray, "..."], seed: int = 0) -> HeldOutHoles
     core = depth_of(mask) > least
     if not core.any():
         return None
-    holes = ~mask & (depth_of(core) <= least)
+    return _cut_elsewhere(mask, ~mask & (depth_of(core) <= least), least, seed)
+
+
+def hold_out_whole(mask: Bool[np.ndarray, "..."], seed: int = 0) -> HeldOutHoles | None:
+    """Hide rows, slices or frames as whole ones are missing, in groups as wide; None elsewhere.
+
+    Single pixels that are left out have others in their own slice, and say too little of those that
+    have none.
+
+    Parameters
+    ----------
+    mask : True where observed.
+    seed : of the places.
+    """
+    axes = axes_of(mask)
+    if len(axes) == mask.ndim:
+        return None
+    others = tuple(axis for axis in range(mask.ndim) if axis not in axes)
+    places = mask.any(axis=others)
+    found = _cut_elsewhere(places, ~places, 0.0, seed, apart=True)
+    if found is None:
+        return None
+    hidden = mask & np.expand_dims(found.hidden, others)
+    return HeldOutHoles(mask & ~hidden, hidden)
+
+
+def _cut_elsewhere(mask, holes, least, seed, apart=False):
+    """Holes of a mask cut into what is observed, as long as they are deeper than the least.
+
+    `apart` has none touch another of those that are cut.
+    """
     labels, count = ndimage.label(holes)
     boxes = ndimage.find_objects(labels)
     shapes = [labels[box] == number for number, box in zip(range(1, count + 1), boxes, strict=True)]
@@ -149,11 +180,13 @@ def hold_out_holes(mask: Bool[np.ndarray, "..."], seed: int = 0) -> HeldOutHoles
         shape = shapes[rng.integers(count)]
         shape = shape[tuple(slice(None, None, rng.choice([-1, 1])) for _ in mask.shape)]
         shape = _at_most(shape, budget)
-        if depth_of(~np.pad(shape, 1)).max() <= least:
+        if budget < 1 or depth_of(~np.pad(shape, 1)).max() <= least:
             break
         corner = rng.integers(0, np.subtract(mask.shape, shape.shape) + 1)
         there = tuple(map(slice, corner, corner + shape.shape))
         if np.sum(shape & taken[there]) > OVERLAP * shape.sum():
+            continue
+        if apart and np.any(shape & ndimage.binary_dilation(hidden)[there]):
             continue
         hidden[there] |= shape & mask[there]
         taken[there] |= shape

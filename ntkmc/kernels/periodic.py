@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Float
 
 from ntkmc import memory
@@ -26,6 +27,8 @@ from ntkmc.kernels import _blocks, _pairs, _recursion
 from ntkmc.kernels._table import Table, weighted_sum
 from ntkmc.kernels.operator import Pixels, coordinates, dense_matrix
 from ntkmc.priors import IIDPrior, IIDUniform
+
+ROUNDING = 16  # units of it in the last place that entries of a table may be off by
 
 
 class Kernels(NamedTuple):
@@ -72,15 +75,15 @@ class PeriodicKernel:
     table : (rows of each axis), kernel between the pairs of positions that can be told apart along
         each axis.
     folded : (2^axes, h, w) matrices of the near part, see `matvec`.
-    far : (q, q) value for pixels that never met, by phases along all axes; q = 1 without bilinear
-        upsampling.
+    far : (q, r) L of the values L L' for pixels that never met, by their phases along all axes; q =
+        r = 1 without bilinear upsampling.
     shape : sides of the torus, (H, W) of a picture.
     pairs : of each axis.
     """
 
     table: Float[Array, "..."]
     folded: Float[Array, "sectors phases window"]
-    far: Float[Array, "far_phases far_phases"]
+    far: Float[Array, "far_phases rank"]
     shape: Shape = dataclasses.field(metadata={"static": True})
     pairs: _recursion.Axes = dataclasses.field(metadata={"static": True})
 
@@ -131,7 +134,7 @@ class PeriodicKernel:
     def of_table(cls, table: Table, shape: Shape) -> "PeriodicKernel":
         """The kernel that a table holds the values of, on a torus that it fits."""
         folded, far = _operator(table.values, table.pairs)
-        return cls(table.values, folded, far, tuple(shape), table.pairs)
+        return cls(table.values, folded, _root(far), tuple(shape), table.pairs)
 
     @property
     def dtype(self) -> np.dtype:
@@ -182,6 +185,7 @@ class PeriodicKernel:
         :math:`c = 1 / (1^T F^{-1} 1)`; for nearest upsampling, where F is one number, F itself.
         """
         far = np.asarray(self.far, np.float64)
+        far = far @ far.T
         rounding = np.finfo(self.dtype).eps * np.abs(far).max() * len(far)
         if not rounding:
             return 0.0
@@ -322,7 +326,9 @@ def _add_far(near, far, images, periods):
     blocks = images.reshape(n, *itertools.chain(*zip(counts, periods, strict=True)))
     sums = blocks.sum(axis=tuple(range(1, blocks.ndim, 2))).reshape(n, -1)
     # A GPU's default would be ten bits of the numbers.
-    spread = jnp.matmul(sums, far.astype(images.dtype), precision=jax.lax.Precision.HIGHEST)
+    product = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    far = far.astype(images.dtype)
+    spread = product(product(sums, far), far.T)
     spread = jnp.tile(spread.reshape(n, *periods), (1, *counts))
     return (near.astype(images.dtype) + spread).reshape(images.shape)
 
@@ -346,6 +352,22 @@ def _operator(table, pairs):
     order = (*range(0, 2 * table.ndim, 2), *range(1, 2 * table.ndim, 2))
     far = far.transpose(order).reshape(math.prod(periods), -1)
     return _blocks.fold_table(near, pairs), far
+
+
+def _root(far):
+    """L of L L', without what is rounding of the kernel's dtype.
+
+    Each entry stands for n / q pixels: rounding, were it left there, would make the kernel of
+    millions of them indefinite by far more than any ridge.
+    """
+    values = np.asarray(far, np.float64)
+    tolerance = ROUNDING * np.finfo(far.dtype).eps * np.abs(values).max()
+    factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(
+        (values + values.T) / 2, tolerance, lower=1
+    )
+    root = np.empty((len(values), max(rank, 1)), far.dtype)
+    root[pivots - 1] = np.tril(factor)[:, : root.shape[1]]
+    return jnp.asarray(root)
 
 
 def _far_rows(pairs):

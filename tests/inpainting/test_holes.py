@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ntkmc.inpainting.holes import DEEP, SHARE, deep, depth_of, hold_out_holes, widen
+from ntkmc.inpainting.holes import (
+    DEEP,
+    SHARE,
+    deep,
+    depth_of,
+    hold_out_holes,
+    hold_out_whole,
+    widen,
+)
 
 
 def with_holes(shape=(96, 120), corners=((10, 12), (50, 70)), side=22, observed=1.0, seed=0):
@@ -81,6 +89,26 @@ def test_signals_and_volumes_have_holes_too():
     signal[400:440], volume[5:20, 8:20, 6:18] = False, False
     assert hold_out_holes(signal).hidden.any()
     assert hold_out_holes(volume).hidden.any()
+
+
+def test_whole_slices_are_hidden_where_whole_ones_are_missing():
+    mask = np.ones((6, 5, 60), bool)
+    mask[:, :, 2:-1:4] = False
+    mask[:, :, 40:44] = False
+    holes = hold_out_whole(mask)
+    hidden = holes.hidden.all(axis=(0, 1))
+    np.testing.assert_array_equal(holes.hidden, np.broadcast_to(hidden, mask.shape))
+    assert (mask[0, 0] & hidden == hidden).all()
+    assert 0 < hidden.sum() <= SHARE * mask[0, 0].sum()
+    np.testing.assert_array_equal(holes.left, mask & ~holes.hidden)
+    # no wider than the widest that are missing, and none beside another
+    _, groups = ndimage.label(hidden)
+    assert groups > 2
+    lines = mask.copy()
+    lines[:] = np.random.default_rng(0).random((6, 1, 60)) < 0.6
+    along = hold_out_whole(lines).hidden
+    np.testing.assert_array_equal(along, np.broadcast_to(along[:, :1], mask.shape))
+    assert hold_out_whole(np.random.default_rng(0).random((20, 30)) < 0.5) is None
 
 
 def test_what_helps_near_the_edge_only_is_used_there_only():

@@ -127,6 +127,24 @@ def test_equals_the_recursion_over_all_pairs(case, dtype, rtol, x64):
         np.testing.assert_allclose(kernel.row(pixel), truth[pixel], rtol=0, atol=rtol * scale)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
+def test_what_never_met_adds_nothing_indefinite(upsampling, dtype, x64):
+    """Values for pixels that never met are a product L L', to rounding, of few columns."""
+    network = autoencoder(2, upsampling=upsampling)
+    shape = (4 * padded_shape(network, (1, 1))[0],) * 2
+    kernel = PeriodicKernel.build(network, shape, dtype=dtype)
+    far = np.asarray(kernel.far, np.float64)
+    period = math.isqrt(len(far))
+    here = np.unravel_index(np.arange(len(far)), (period, period))
+    there = tuple(side + shape[0] // 2 for side in here)
+    values = np.asarray(kernel.dense(here, there), np.float64)
+    assert abs(far @ far.T - values).max() <= 16 * np.finfo(dtype).eps * abs(values).max()
+    assert far.shape[1] <= 1 + (len(far) - 1) // 2
+    if upsampling == "nearest":
+        assert far.shape == (1, 1)
+
+
 def test_one_kind_is_the_same_as_both():
     both = PeriodicKernel.build_both(autoencoder(2), (8, 8))
     for kind in ("nngp", "ntk"):
@@ -287,6 +305,8 @@ def test_without_what_all_pixels_have_in_common_it_is_positive_semidefinite(name
     matrix = np.asarray(kernel.dense(where, where), np.float64)
     spectrum = np.linalg.eigvalsh((matrix + matrix.T) / 2 - kernel.common)
     assert spectrum[0] > -1e-6 * matrix[0, 0]
-    if kernel.far.size == 1:
-        assert kernel.common == pytest.approx(float(kernel.far[0, 0]), rel=1e-5)
-    assert 0 < kernel.common <= float(kernel.far.min()) * (1 + 1e-6)
+    far = np.asarray(kernel.far, np.float64)
+    far = far @ far.T
+    if far.size == 1:
+        assert kernel.common == pytest.approx(far[0, 0], rel=1e-5)
+    assert 0 < kernel.common <= far.min() * (1 + 1e-6)
