@@ -133,6 +133,10 @@ class VolumesConfig(Config):
     )
     margin: int | None = pydantic.Field(default=None, ge=0, description="See ntkmc.inpaint.")
     ridge: float | None = pydantic.Field(default=None, ge=0)
+    uncertainty: bool = pydantic.Field(
+        default=True,
+        description="Of each voxel; it takes as long again where whole slices are missing.",
+    )
     methods: tuple[Method, ...] = pydantic.Field(
         default=("network", "slices", "linear", "spline", "biharmonic"), min_length=1
     )

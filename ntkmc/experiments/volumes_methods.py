@@ -74,7 +74,8 @@ class Outcome:
     seconds : compilation and, of the network, the uncertainty included.
     peak_bytes : the largest resident size of the process meanwhile.
     result : of the network alone.
-    covered : of the network, share of missing values within intervals, by their level.
+    covered : of the network, where its uncertainty was asked for, share of missing values within
+        intervals, by their level.
     left_out : why there is nothing.
     """
 
@@ -141,7 +142,7 @@ def complete(
         seconds,
         meter.bytes,
         result,
-        {} if result is None else _covered(case, result),
+        {} if result is None or result.uncertainty is None else _covered(case, result),
     )
 
 
@@ -211,7 +212,7 @@ def _network(case, hidden, config, progress):
         network=network,
         ridge=config.ridge,
         margin=config.margin,
-        return_std=True,
+        return_std=config.uncertainty,
         progress=progress,
     )
 

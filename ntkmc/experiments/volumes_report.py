@@ -90,7 +90,8 @@ def show(folder: ResultsFolder, report: Report, case: Case, outcomes: list[Outco
     for outcome in done:
         if outcome.result is None:
             continue
-        arrays["std"] = _single(outcome.result.std)
+        if outcome.result.std is not None:
+            arrays["std"] = _single(outcome.result.std)
         if outcome.result.selection is not None:
             report.paragraph(chosen(outcome.result.selection))
             report.table(*trials_table(outcome.result.selection))
@@ -118,9 +119,9 @@ def _planes(case: Case, done: list[Outcome]):
     if ours is not None and ours.result is not None:
         error = np.abs(_first_channel(case, ours.values) - first)
         panels["CNTK: error"] = plots.Panel(error, error=True)
-        panels["CNTK: standard deviation"] = plots.Panel(
-            _first_channel(case, ours.result.std), error=True
-        )
+        if ours.result.std is not None:
+            deviation = _first_channel(case, ours.result.std)
+            panels["CNTK: standard deviation"] = plots.Panel(deviation, error=True)
     low, high = np.percentile(first, [0.5, 99.5])
     voxel = innermost_missing(case.mask)
     return plots.plane_panels(

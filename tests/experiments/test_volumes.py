@@ -81,6 +81,15 @@ def test_a_run_leaves_everything_behind(data_dir, tmp_path, monkeypatch):
     summary = json.loads((out / "summary.json").read_text())
     assert summary["cases"]["ball"]["methods"]["network"]["psnr"] == made[0][1][0].psnr
     assert "Student-t" in (out / "report.html").read_text()
+    # Without uncertainty it is half the work, and the same otherwise.
+    name, case = next(iter(config.cases.items()))
+    update = {"uncertainty": False, "methods": ("network",), "cases": {name: case}}
+    ((_, (alone,)),) = experiment.run(
+        config.model_copy(update=update), ResultsFolder(tmp_path / "without")
+    )
+    assert alone.result.std is None
+    assert alone.covered == {}
+    np.testing.assert_array_equal(alone.values, made[0][1][0].values)
 
 
 def test_methods_without_a_network(videos, monkeypatch):
