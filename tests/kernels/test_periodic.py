@@ -139,7 +139,8 @@ def test_what_never_met_adds_nothing_indefinite(upsampling, dtype, x64):
     here = np.unravel_index(np.arange(len(far)), (period, period))
     there = tuple(side + shape[0] // 2 for side in here)
     values = np.asarray(kernel.dense(here, there), np.float64)
-    assert abs(far @ far.T - values).max() <= 16 * np.finfo(dtype).eps * abs(values).max()
+    # 16 units where the factor stops, and those that the table itself and the product err by.
+    assert abs(far @ far.T - values).max() <= 32 * np.finfo(dtype).eps * abs(values).max()
     if upsampling == "nearest":
         assert far.shape == (1, 1)
     else:
