@@ -55,3 +55,17 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data folder at {folder}: set NTKMC_DATA")
     return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command: ``run("info")`` is its exit code, stdout and stderr."""
+    from ntkmc.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    return run

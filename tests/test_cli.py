@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import refused
 from PIL import Image
 
 from ntkmc.architecture import autoencoder
@@ -12,19 +13,6 @@ from ntkmc.cli import main
 from ntkmc.images import read_image, write_image
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs the command: ``run("info")`` is its exit code, stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture
@@ -36,15 +24,6 @@ def stripes(tmp_path):
     write_image(tmp_path / "image.png", image)
     write_image(tmp_path / "mask.png", mask)
     return tmp_path
-
-
-def refused(answer, words):
-    code, out, err = answer
-    assert code == 2
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert words in err
 
 
 HELP = "from ntkmc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"

@@ -37,9 +37,10 @@ def biharmonic(
     International Journal of Mathematics and Mathematical Sciences (2018), as computed by
     ``skimage.restoration.inpaint_biharmonic``, whose masks have the opposite meaning.
     """
-    if mask.dtype != bool or mask.shape != image.shape[: mask.ndim]:
+    size = image.shape[: mask.ndim]
+    if mask.dtype != bool or mask.shape != size:
         raise ValueError(
-            f"mask is {mask.dtype} {mask.shape}; pass a bool array of the image's {image.shape[:2]}"
+            f"mask is {mask.dtype} {mask.shape}; pass a bool array of the image's {size}"
         )
     hidden = keep_observed(image, mask)
     return inpaint_biharmonic(

@@ -3,27 +3,14 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from commands import refused
 from volumes.slices import PATIENT, series
 
 from ntkmc import InpaintResult, PeriodicKernel, read_volume, write_volume
 from ntkmc.architecture import autoencoder
-from ntkmc.cli import main
 from ntkmc.images import write_image
 
 SIDES = (9, 10, 11)
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs the command: ``run("info")`` is its exit code, stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return run
 
 
 def fill(run, path, out, *options):
@@ -31,15 +18,6 @@ def fill(run, path, out, *options):
     code, printed, err = run("inpaint", path, "--out", out, "--levels", 1, *options)
     assert code == 0, err
     return read_volume(out), printed
-
-
-def refused(answer, words):
-    code, out, err = answer
-    assert code == 2
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert words in err
 
 
 def waves(shape=SIDES):
